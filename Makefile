@@ -1,0 +1,45 @@
+# Two targets matter to a newcomer: `make demo` and `make test`. Both make .venv when it is missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP := $(VENV)/bin/pip --disable-pip-version-check
+export PYTHON VENV
+
+.PHONY: demo test lint format contracts-check prerequisites clean
+
+demo: $(VENV)/.installed-demo
+	$(VENV)/bin/swarmp2p demo $(DEMO)
+
+test: $(VENV)/.installed-dev
+	scripts/suite.sh
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+contracts-check: $(VENV)/.installed-dev
+	scripts/contracts_check.sh
+
+prerequisites:
+	@scripts/prerequisites.sh
+
+# The stamps keep an unchanged environment from being installed again.
+$(VENV)/bin/pip: | prerequisites
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | prerequisites $(VENV)/bin/pip
+	$(PIP) install -q -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | prerequisites $(VENV)/bin/pip
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) swarmp2p-demo .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The four-hospital demo: its data, model, training program, evaluation and report."""

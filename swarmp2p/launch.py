@@ -1,0 +1,179 @@
+"""Puts a live node together: keys, ledger, store, transport, control socket, receipts, log."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from swarmp2p.config import SwarmConfig
+from swarmp2p.control import serve_control
+from swarmp2p.crypto import identity
+from swarmp2p.crypto.keys import IdentityKey, Secret
+from swarmp2p.errors import ConfigError, StateError
+from swarmp2p.ledger.accounts import load_account
+from swarmp2p.ledger.ethereum import open_ledger
+from swarmp2p.manifest import RunManifest, read_manifest
+from swarmp2p.net.host import open_transport
+from swarmp2p.node.context import Context
+from swarmp2p.node.node import Node
+from swarmp2p.node.receipts import Receipt
+from swarmp2p.store.state import open_store
+
+
+class SystemClock:
+    """The Clock seam on trio's clock."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return trio.current_time()
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await trio.sleep(seconds)
+
+
+class SystemRng:
+    """The Rng seam on the operating system's source."""
+
+    def token(self, size: int) -> bytes:
+        """`size` random bytes."""
+        return secrets.token_bytes(size)
+
+    def uniform(self) -> float:
+        """A float in [0, 1)."""
+        return secrets.randbelow(1 << 53) / (1 << 53)
+
+
+class JsonLog:
+    """One JSON object a line, in a file; never keys, never parameters."""
+
+    def __init__(self, path: Path) -> None:
+        """Appends to `path`."""
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """Write a line with the wall-clock time."""
+        row = {"at": round(time.time(), 3), "event": event, **fields}
+        self._file.write(json.dumps(row, default=str) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_passphrase(path: Path) -> Secret:
+    """The passphrase in a file of ours. Raises ConfigError."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path} can be read by others; run `chmod 600 {path}`")
+        return Secret(path.read_bytes().strip())
+    except OSError as error:
+        raise ConfigError(f"cannot read the passphrase file {path}: {error.strerror}") from None
+
+
+def read_identity(config: SwarmConfig) -> IdentityKey:
+    """Open the identity file. Raises ConfigError."""
+    passphrase = read_passphrase(config.passphrase_file)
+    try:
+        if config.identity.stat().st_mode & 0o077:
+            raise ConfigError(
+                f"{config.identity} can be read by others; run `chmod 600 {config.identity}`"
+            )
+        blob = config.identity.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {config.identity}: {error.strerror}") from None
+    return IdentityKey(identity.open_identity(blob, passphrase))
+
+
+def receipt_writer(config: SwarmConfig) -> Any:
+    """Writes `receipts/NAME-RRRR.json` by rename, so that a reader never sees half of one."""
+
+    def write(receipt: Receipt) -> None:
+        path = config.receipts / f"{config.name}-{receipt.round:04d}.json"
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(receipt.as_json(), indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+
+    return write
+
+
+def make_directories(config: SwarmConfig) -> None:
+    """Create the state and receipt directories. Raises StateError."""
+    try:
+        config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config.receipts.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot create {config.state} or {config.receipts}: {error}") from None
+
+
+@asynccontextmanager
+async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
+    """A running node. Raises SwarmError where it cannot start; nothing is left half-written."""
+    manifest = read_manifest(config.manifest)
+    key = read_identity(config)
+    account = load_account(
+        config.account, read_passphrase(config.passphrase_file).reveal().decode()
+    )
+    clock, rng = SystemClock(), SystemRng()
+    make_directories(config)
+    async with open_ledger(
+        config.ledger_url, config.contract(), account, manifest_hash=manifest.run_id, clock=clock
+    ) as ledger:
+        terms = await ledger.terms()
+        domain = identity.domain(terms.chain_id, terms.contract, manifest.run_id)
+        store = open_store(config.state, domain)
+        log = JsonLog(config.state / "node.log")
+        try:
+            async with open_transport(
+                key.seed.reveal(), config.listen, clock=clock, rng=rng
+            ) as transport:
+                context = Context(
+                    manifest=manifest,
+                    domain=domain,
+                    key=key,
+                    transport=transport,
+                    ledger=ledger,
+                    store=store,
+                    clock=clock,
+                    rng=rng,
+                    log=log,
+                    poll=config.poll,
+                    names={**config.labels, key.public: config.name},
+                )
+                async with _running(
+                    Node(context, on_receipt=receipt_writer(config)), config
+                ) as node:
+                    yield node
+        finally:
+            log.close()
+            store.close()
+
+
+@asynccontextmanager
+async def _running(node: Node, config: SwarmConfig) -> AsyncIterator[Node]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("cmd") == "status":
+            return {**node.status(), "pid": os.getpid()}
+        return {"error": f"unknown command {request.get('cmd')!r}; known: status"}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(node.run)
+        await node.ready.wait()
+        nursery.start_soon(serve_control, config.state, answer)
+        yield node
+        nursery.cancel_scope.cancel()
+
+
+def manifest_of(config: SwarmConfig) -> RunManifest:
+    """The manifest that a node's settings name."""
+    return read_manifest(config.manifest)

@@ -1,0 +1,1 @@
+"""The Ledger seam: its interface, its adapter for Ethereum, and the embedded chain."""

@@ -1,0 +1,213 @@
+"""What a run's owner and its members do once: deploy, invite, enrol, revoke. Blocking.
+
+Every function opens its own connection, sends, and returns when the transactions are mined. `pause`
+waits between two looks at the chain; tests mine a block there.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from swarmp2p.errors import LedgerUnavailableError
+from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.interface import Member
+from swarmp2p.ledger.rpc import RpcClient
+from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
+from swarmp2p.ledger.views import RegistryReader, quantity, verify_code
+
+Pause = Callable[[float], None]
+
+DEPLOY_GAS = 8_000_000  # the run takes 3.5 million
+CALL_GAS = 2_000_000  # an enrolment with 512 bytes of addresses and eight runs to tell
+TRANSFER_GAS = 21_000
+MINE_TIMEOUT = 120.0  # seconds
+POLL = 0.1  # seconds
+DEFAULT_FUNDS = 10**19  # wei: ten ether, thousands of rounds at the development chain's price
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What a run contract is built with. Windows are in blocks; see the contract's Settings.
+
+    `registry` has 20 bytes, the hashes 32. `min_peers` 0 takes the default, `init_root` of zeros
+    lets only the owner post the genesis root, `last_round` 0 means no last round.
+    """
+
+    registry: bytes
+    manifest_hash: bytes
+    init_root: bytes
+    last_round: int
+    min_peers: int
+    commit_blocks: int
+    exchange_blocks: int
+    post_blocks: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Who may enrol: a 20-byte account and a 32-byte peer key."""
+
+    account: bytes
+    peer: bytes
+
+
+class Desk:
+    """One account at one endpoint, for transactions in order. The functions below use it."""
+
+    def __init__(self, url: str, key: bytes, *, pause: Pause = time.sleep) -> None:
+        self.rpc = RpcClient(url)
+        self.chain_id = quantity(self.rpc.call("eth_chainId"))
+        self.sender = Sender(self.rpc, key, self.chain_id)
+        self._pause = pause
+        self._nonce: int | None = None
+        self._waiting: list[tuple[str, SentTransaction]] = []
+
+    def send(self, what: str, to: bytes, data: bytes, *, gas: int, value: int = 0) -> None:
+        """Send without waiting, so that many fit in one block."""
+        if self._nonce is None:
+            self._nonce = self.sender.next_nonce()
+        sent = self.sender.send(to, data, gas=gas, value=value, nonce=self._nonce)
+        self._nonce += 1
+        self._waiting.append((what, sent))
+
+    def finish(self) -> list[MinedTransaction]:
+        """Wait for all of them. Raises TransactionRevertedError for the first that failed."""
+        done = []
+        deadline = time.monotonic() + MINE_TIMEOUT
+        for what, sent in self._waiting:
+            while (mined := self.sender.mined(sent)) is None:
+                if time.monotonic() > deadline:
+                    raise LedgerUnavailableError(
+                        f"{what} was not mined within {MINE_TIMEOUT:g} s: does the chain at "
+                        f"{self.rpc.shown} make blocks?"
+                    )
+                self._pause(POLL)
+            if not mined.succeeded:
+                raise self.sender.refusal(what, sent, mined)
+            done.append(mined)
+        self._waiting.clear()
+        return done
+
+    def call(self, name: str, contract: bytes, function: str, *arguments: object) -> None:
+        """Call a function of SwarmRun or SwarmRegistry and wait."""
+        data = contract_abi(name).call_data(function, *arguments)
+        self.send(function, contract, data, gas=CALL_GAS)
+        self.finish()
+
+    def deploy(self, name: str, *arguments: object) -> bytes:
+        """Deploy SwarmRun or SwarmRegistry; returns its address, its code compared."""
+        data = contract_abi(name).creation(*arguments)
+        self.send(f"deployment of {name}", b"", data, gas=DEPLOY_GAS)
+        contract = self.finish()[-1].contract
+        verify_code(self.rpc, contract, name)
+        return contract
+
+
+def deploy_registry(url: str, owner_key: bytes, *, pause: Pause = time.sleep) -> bytes:
+    """Deploy a registry that the account of `owner_key` owns; returns its address."""
+    return Desk(url, owner_key, pause=pause).deploy("SwarmRegistry")
+
+
+def deploy_run(
+    url: str, owner_key: bytes, settings: RunSettings, *, pause: Pause = time.sleep
+) -> bytes:
+    """Deploy a run and attach it to its registry, which must have the same owner."""
+    desk = Desk(url, owner_key, pause=pause)
+    verify_code(desk.rpc, settings.registry, "SwarmRegistry")
+    run = desk.deploy(
+        "SwarmRun",
+        (
+            "0x" + settings.registry.hex(),
+            settings.manifest_hash,
+            settings.init_root,
+            settings.last_round,
+            settings.min_peers,
+            settings.commit_blocks,
+            settings.exchange_blocks,
+            settings.post_blocks,
+            settings.depth,
+        ),
+    )
+    desk.call("SwarmRegistry", settings.registry, "attachRun", "0x" + run.hex())
+    return run
+
+
+def post_genesis(
+    url: str, owner_key: bytes, run: bytes, root: bytes, *, pause: Pause = time.sleep
+) -> None:
+    """Post the root of the initial model as the run's owner."""
+    Desk(url, owner_key, pause=pause).call("SwarmRun", run, "genesis", root)
+
+
+def invite(
+    url: str,
+    owner_key: bytes,
+    registry: bytes,
+    invitations: Sequence[Invitation],
+    *,
+    funds: int = 0,
+    pause: Pause = time.sleep,
+) -> None:
+    """Invite, all in one block if they fit; with `funds` also send each account so much wei."""
+    desk = Desk(url, owner_key, pause=pause)
+    abi = contract_abi("SwarmRegistry")
+    for invitation in invitations:
+        account = "0x" + invitation.account.hex()
+        data = abi.call_data("invite", account, invitation.peer)
+        desk.send(f"the invitation of {account}", registry, data, gas=CALL_GAS)
+        if funds:
+            desk.send(
+                f"transfer to {account}", invitation.account, b"", gas=TRANSFER_GAS, value=funds
+            )
+    desk.finish()
+
+
+def enrol(
+    url: str,
+    account_key: bytes,
+    registry: bytes,
+    *,
+    peer: bytes,
+    key_epoch: int,
+    proof: bytes,
+    addresses: Sequence[str],
+    pause: Pause = time.sleep,
+) -> None:
+    """Enrol an invited account.
+
+    `proof` is the Ed25519 signature by `peer` over crypto.identity.enrol_preimage(...).
+    """
+    listed = ",".join(addresses)
+    Desk(url, account_key, pause=pause).call(
+        "SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed
+    )
+
+
+def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = time.sleep) -> None:
+    """Revoke a member, as the owner or as the member itself."""
+    Desk(url, key, pause=pause).call("SwarmRegistry", registry, "revoke", index)
+
+
+def fund(
+    url: str,
+    owner_key: bytes,
+    accounts: Sequence[bytes],
+    *,
+    wei: int = DEFAULT_FUNDS,
+    pause: Pause = time.sleep,
+) -> None:
+    """Send each account so much wei: on a development chain, for gas."""
+    desk = Desk(url, owner_key, pause=pause)
+    for account in accounts:
+        desk.send(f"transfer to 0x{account.hex()}", account, b"", gas=TRANSFER_GAS, value=wei)
+    desk.finish()
+
+
+def read_members(url: str, registry: bytes) -> tuple[Member, ...]:
+    """The members now. One whose proof does not verify shows as revoked when it enrolled."""
+    rpc = RpcClient(url)
+    verify_code(rpc, registry, "SwarmRegistry")
+    chain_id = quantity(rpc.call("eth_chainId"))
+    head = quantity(rpc.call("eth_blockNumber"))
+    return RegistryReader(rpc, chain_id, registry).roll(head).members

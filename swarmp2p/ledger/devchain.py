@@ -1,0 +1,213 @@
+"""The embedded chain: blocks on a timer behind a JSON-RPC endpoint that several processes share.
+
+For development, tests and the demo: one miner, no persistence, loopback only. In a process it is a
+context manager; on its own it is `python -m swarmp2p.ledger.devchain`.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from eth_typing import Address
+
+from swarmp2p.errors import ConfigError, LedgerUnavailableError, SwarmError
+from swarmp2p.ledger.accounts import account_address, new_account, read_key_file, write_key_file
+from swarmp2p.ledger.dev_server import listen
+
+CHAIN_ID = 20256
+OWNER_BALANCE = 10**24  # wei: a million ether, more than any run can spend
+MIN_INTERVAL = 0.01  # seconds; an empty block takes about 2 ms
+
+
+class DevChain:
+    """A chain and its endpoint. Enter it, or call `start` and `stop`.
+
+    `balances` maps 20-byte accounts to wei at genesis. A block is mined every `interval` seconds,
+    empty ones too; with interval 0 only `mine()` and the RPC method `evm_mine` make blocks.
+    Raises ConfigError for settings that are not allowed, ListenError when the port is taken.
+    """
+
+    def __init__(
+        self,
+        balances: Mapping[bytes, int],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        interval: float = 1.0,
+        chain_id: int = CHAIN_ID,
+    ) -> None:
+        if interval != 0 and not MIN_INTERVAL <= interval <= 3600:
+            raise ConfigError(
+                f"a block every {interval} s is not possible: give {MIN_INTERVAL} to 3600 seconds, "
+                "or 0 to mine on request only"
+            )
+        try:
+            from swarmp2p.ledger.dev_evm import EmbeddedChain  # noqa: PLC0415 - an optional extra
+            from swarmp2p.ledger.dev_methods import DevMethods  # noqa: PLC0415 - as above
+        except ImportError as error:
+            raise ConfigError(
+                f"the embedded chain cannot be loaded ({error}): "
+                "install it with `pip install 'swarmp2p[devchain]'`"
+            ) from error
+        self.interval = interval
+        self.chain_id = chain_id
+        self.failure: Exception | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._chain = EmbeddedChain(
+            chain_id=chain_id, balances={Address(key): wei for key, wei in balances.items()}
+        )
+        self._methods = DevMethods(self._chain)
+        self._server = listen(host, port, self._answer)
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        """Where the endpoint answers."""
+        host, port = str(self._server.server_address[0]), self._server.server_address[1]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def mine(self, blocks: int = 1) -> int:
+        """Mine now; returns the new head's number."""
+        with self._lock:
+            for _ in range(blocks):
+                self._chain.mine()
+            return self._chain.head
+
+    def start(self) -> None:
+        """Answer requests and, unless interval is 0, mine on the timer."""
+        self._spawn(lambda: self._server.serve_forever(poll_interval=0.05))
+        if self.interval:
+            self._spawn(self._mine_on_timer)
+
+    def stop(self) -> None:
+        """Close the endpoint and every connection to it."""
+        self._stopping.set()
+        if self._threads:
+            self._server.shutdown()
+        self._server.close_connections()
+        self._server.server_close()
+        for thread in self._threads:
+            thread.join()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the chain stops by itself (then `failure` says why) or `timeout` seconds."""
+        return self._stopping.wait(timeout)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name="devchain", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _mine_on_timer(self) -> None:
+        delay = self.interval
+        while not self._stopping.wait(delay):
+            started = time.monotonic()
+            try:
+                self.mine()
+            except Exception as error:  # noqa: BLE001 - kept for whoever waits; the chain is over
+                self.failure = error
+                self._stopping.set()
+                return
+            # A block slower than the interval must not be followed by a burst of late ones, and
+            # the lock stays free for a while, so that requests are answered between blocks.
+            delay = max(self.interval - (time.monotonic() - started), self.interval / 4)
+
+    def _answer(self, method: str, params: list[Any]) -> Any:
+        with self._lock:
+            return self._methods.answer(method, params)
+
+
+def serve(
+    *,
+    owner: bytes,
+    ready: Callable[[str], None],
+    host: str = "127.0.0.1",
+    port: int = 8545,
+    interval: float = 1.0,
+    chain_id: int = CHAIN_ID,
+) -> None:
+    """Run a chain whose 20-byte account `owner` holds all the ether, until SIGINT or SIGTERM.
+
+    `ready` gets the URL once it answers. To be called on the main thread. Raises what DevChain
+    raises, and LedgerUnavailableError when the chain breaks.
+    """
+    stopped = threading.Event()
+    chain = DevChain(
+        {owner: OWNER_BALANCE}, host=host, port=port, interval=interval, chain_id=chain_id
+    )
+    before = {
+        number: signal.signal(number, lambda _number, _frame: stopped.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with chain:
+            ready(chain.url)
+            while not stopped.wait(0.2) and not chain.wait(0):
+                pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if chain.failure is not None:
+        raise LedgerUnavailableError(f"the development chain broke: {chain.failure}")
+
+
+def owner_account(path: Path) -> bytes:
+    """The account of the key in `path`; a new key is written there if there is no such file."""
+    if not path.exists():
+        write_key_file(path, new_account(os.urandom))
+    return account_address(read_key_file(path))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve with options from the command line; prints one JSON line when ready."""
+    parser = argparse.ArgumentParser(prog="python -m swarmp2p.ledger.devchain")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8545, help="0: any free one")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between blocks")
+    parser.add_argument("--chain-id", type=int, default=CHAIN_ID)
+    parser.add_argument("--owner-key-file", type=Path, required=True, help="made if missing")
+    options = parser.parse_args(arguments)
+    try:
+        owner = owner_account(options.owner_key_file)
+
+        def ready(url: str) -> None:
+            line = {"url": url, "chain_id": options.chain_id, "owner": "0x" + owner.hex()}
+            print(json.dumps(line), flush=True)  # noqa: T201 - the ready line is the interface
+
+        serve(
+            owner=owner,
+            ready=ready,
+            host=options.host,
+            port=options.port,
+            interval=options.interval,
+            chain_id=options.chain_id,
+        )
+    except SwarmError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - as above
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

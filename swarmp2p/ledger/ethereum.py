@@ -1,0 +1,358 @@
+"""The Ledger seam on a real chain. Blocking reads and sends run in threads of their own.
+
+No transaction waits for finality: the node reads final views and sees its effect there.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import trio
+
+from swarmp2p.errors import (
+    ConfigError,
+    DeepReorganisationError,
+    LedgerUnavailableError,
+    LocalProtocolError,
+    TransactionRevertedError,
+)
+from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.interface import (
+    Attestation,
+    Block,
+    ChainView,
+    Commit,
+    Phase,
+    RoundView,
+    RunTerms,
+)
+from swarmp2p.ledger.rpc import RpcClient
+from swarmp2p.ledger.transactions import (
+    MinedTransaction,
+    Outbox,
+    Sender,
+    SentTransaction,
+    no_outbox,
+)
+from swarmp2p.ledger.views import RunReader, hexed, live_enrolment, read_balance
+from swarmp2p.seams import Clock
+
+T = TypeVar("T")
+
+# Gas limits, several times what the calls were measured to take: what is not used is not paid.
+GAS = {"nextAttempt": 6_000_000, "setAddresses": 1_500_000}
+GAS_OTHERWISE = 1_500_000
+CALLS_IN_A_READ = 6  # a view: head, two blocks, snapshot, members; and one to spare
+READ_THREADS = 4
+REMEMBERED_BLOCKS = 64  # final blocks whose hashes are compared when the chain moves
+
+
+class EthereumLedger:
+    """One node's view of, and pen on, a run. Made by `open_ledger`."""
+
+    def __init__(
+        self,
+        rpc: RpcClient,
+        reader: RunReader,
+        sender: Sender | None,
+        index: int | None,
+        *,
+        limiter: trio.CapacityLimiter,
+        clock: Clock,
+        mine_timeout: float,
+        poll: float,
+        last_final: Block | None,
+    ) -> None:
+        self._rpc = rpc
+        self._reader = reader
+        self._sender = sender
+        self._index = index
+        self._clock = clock
+        self._mine_timeout = mine_timeout
+        self._poll = poll
+        self._sending = trio.Lock()
+        self._unmined: SentTransaction | None = None
+        self._read_limiter = limiter
+        self._send_limiter = trio.CapacityLimiter(1)
+        self._final: dict[int, bytes] = {last_final.number: last_final.hash} if last_final else {}
+        self._view: ChainView | None = None
+
+    # ---- reading
+
+    @property
+    def bad_proofs(self) -> frozenset[int]:
+        """Enrolment indices whose proof does not verify; they show as revoked in every view."""
+        return self._reader.bad_proofs
+
+    async def terms(self) -> RunTerms:
+        """The run's fixed terms."""
+        return self._reader.terms
+
+    async def head(self) -> int:
+        """Number of the newest block."""
+        return await self._read(self._reader.head)
+
+    async def final_view(self) -> ChainView:
+        """The state at the last final block.
+
+        Raises DeepReorganisationError when a block that was final before is gone.
+        """
+        return await self._read(self._final_view)
+
+    async def round_view(self, number: int) -> RoundView:
+        """A round as of the last final block."""
+        return await self._read(lambda: self._reader.round_view(number, self._final_block().number))
+
+    async def balance(self) -> int:
+        """Wei in this node's account."""
+        account = self._writer().account
+        return await self._read(lambda: read_balance(self._rpc, account))
+
+    def _final_view(self) -> ChainView:
+        block = self._final_block()
+        view = self._view
+        if view is None or view.block != block:
+            view = self._view = self._reader.chain_view(block)
+        return view
+
+    def _final_block(self) -> Block:
+        """The last final block, checked against those seen before."""
+        block = self._reader.block(self._reader.final_number())
+        if self._final and block.number not in self._final:
+            newest = max(self._final)
+            if block.number < newest:
+                raise LedgerUnavailableError(
+                    f"chain at {self._rpc.shown} is behind: its final block is {block.number}, and "
+                    f"{newest} was seen before; wait, or use another endpoint"
+                )
+            self._same(self._reader.block(newest))
+        self._same(block)
+        self._final[block.number] = block.hash
+        while len(self._final) > REMEMBERED_BLOCKS:
+            del self._final[min(self._final)]
+        return block
+
+    def _same(self, block: Block) -> None:
+        before = self._final.get(block.number, block.hash)
+        if before != block.hash:
+            raise DeepReorganisationError(
+                f"chain at {self._rpc.shown} replaced block {block.number}, which was final: it "
+                f"was 0x{before.hex()} and is 0x{block.hash.hex()}; is the run's depth "
+                f"({self._reader.terms.depth}) too small for this chain, or is it another chain?"
+            )
+
+    async def _read(self, function: Callable[[], T]) -> T:
+        return await _in_thread(function, self._read_limiter, self._rpc)
+
+    # ---- sending
+
+    async def genesis(self, root: bytes) -> None:
+        """Post the root of the initial model."""
+        await self._transact(
+            "genesis", (root,), lambda block: self._reader.run_state(block)["genesisRoot"] == root
+        )
+
+    async def join(self) -> None:
+        """Ask to be waited for again."""
+        await self._transact("join", ())
+
+    async def commit(
+        self, number: int, attempt: int, commitment: bytes, weight: int, base: bytes
+    ) -> None:
+        """Commit to an update."""
+
+        def stands(block: int) -> bool:
+            view = self._reader.round_view(number, block)
+            return view.commits.get(self._own()) == Commit(commitment, weight) and view.base == base
+
+        await self._transact("commit", (number, attempt, commitment, weight, base), stands)
+
+    async def have(self, number: int, attempt: int, bitmap: int) -> None:
+        """Say which updates of the roster are held. To have attested says more, and counts."""
+
+        def stands(block: int) -> bool:
+            view = self._reader.round_view(number, block)
+            if view.phase is Phase.SEALED:
+                return True
+            held = sum(1 << place for place in view.roster if bitmap >> place & 1)
+            return view.attempt == attempt and (
+                self._own() in view.attests or view.haves.get(self._own()) == held
+            )
+
+        await self._transact("have", (number, attempt, bitmap), stands)
+
+    async def attest(self, number: int, attempt: int, root: bytes, aux: bytes) -> None:
+        """Say: all are held, and this is the merged root."""
+
+        def stands(block: int) -> bool:
+            view = self._reader.round_view(number, block)
+            own = view.attests.get(self._own())
+            return view.phase is Phase.SEALED or (
+                view.attempt == attempt and own == Attestation(root, aux)
+            )
+
+        await self._transact("attest", (number, attempt, root, aux), stands)
+
+    async def next_attempt(self, number: int, attempt: int) -> None:
+        """Open the next attempt after the last post."""
+
+        def stands(block: int) -> bool:
+            view = self._reader.round_view(number, block)
+            return view.phase in {Phase.SEALED, Phase.VOID} or view.attempt > attempt
+
+        await self._transact("nextAttempt", (number, attempt), stands)
+
+    async def vote_stop(self) -> None:
+        """Vote to stop the run."""
+        await self._transact(
+            "voteStop", (), lambda block: bool(self._reader.run_state(block)["finished"])
+        )
+
+    async def set_addresses(self, addresses: tuple[str, ...]) -> None:
+        """Change the addresses in this account's enrolment."""
+        await self._transact(
+            "setAddresses", (",".join(addresses),), contract=self._reader.terms.registry
+        )
+
+    def _writer(self) -> Sender:
+        if self._sender is None:
+            raise LocalProtocolError("this ledger was opened without an account: it only reads")
+        return self._sender
+
+    def _own(self) -> int:
+        return -1 if self._index is None else self._index
+
+    async def _transact(
+        self,
+        function: str,
+        arguments: tuple[object, ...],
+        stands: Callable[[int], bool] = lambda _block: False,
+        *,
+        contract: bytes | None = None,
+    ) -> None:
+        """Send and wait until mined. `stands(block)`: a refused call's effect is there already.
+
+        Raises TransactionRevertedError and LedgerUnavailableError.
+        """
+        sender = self._writer()
+        name = "SwarmRun" if contract is None else "SwarmRegistry"
+        data = contract_abi(name).call_data(function, *arguments)
+        to = contract or self._reader.terms.contract
+        gas = GAS.get(function, GAS_OTHERWISE)
+        async with self._sending:
+            await self._settle(sender)
+            # Not abandoned half way when we are cancelled: its own timeouts end it.
+            self._unmined = await trio.to_thread.run_sync(
+                lambda: sender.send(to, data, gas=gas), limiter=self._send_limiter
+            )
+            sent, mined = self._unmined, await self._settle(sender)
+        if mined is None:
+            raise LedgerUnavailableError(
+                f"{function} was not mined within {self._mine_timeout:g} s (transaction "
+                f"0x{sent.hash.hex()}): does the chain at {self._rpc.shown} make blocks?"
+            )
+        if not mined.succeeded and not await self._read(lambda: _true(stands, mined.block)):
+            raise await self._read(lambda: sender.refusal(function, sent, mined))
+
+    async def _settle(self, sender: Sender) -> MinedTransaction | None:
+        """Wait for the transaction in flight, ours or one that an earlier call was cancelled over.
+
+        None if there is none or it is not mined in time; the next one then replaces it.
+        """
+        sent = self._unmined
+        if sent is None:
+            return None
+        deadline = self._clock.now() + self._mine_timeout
+        while True:
+            mined = await self._read(lambda: sender.mined(sent))
+            if mined is not None:
+                self._unmined = None
+                return mined
+            if self._clock.now() >= deadline:
+                return None
+            await self._clock.sleep(self._poll)
+
+
+def _true(stands: Callable[[int], bool], block: int) -> bool:
+    try:
+        return stands(block)
+    except TransactionRevertedError:
+        return False  # the round is not open yet
+
+
+@asynccontextmanager
+async def open_ledger(
+    url: str,
+    run_contract: bytes,
+    account_key: bytes | None,
+    *,
+    manifest_hash: bytes,
+    clock: Clock,
+    chain_id: int | None = None,
+    peer: bytes | None = None,
+    outbox: Outbox = no_outbox,
+    last_final: Block | None = None,
+    call_timeout: float = 10.0,
+    mine_timeout: float = 120.0,
+    poll: float = 0.1,
+) -> AsyncIterator[EthereumLedger]:
+    """Connect and check chain id, contract code, manifest and enrolment.
+
+    `account_key` None opens for reading only. `peer` is the public key that the account must have
+    enrolled. `last_final` is a block taken as final before (after a restart). In
+    seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction of
+    ours, `poll` is the pause between two looks.
+
+    Raises ConfigError (URL, manifest), LedgerUnavailableError (no answer; another chain or
+    contract), NotEnrolledError, DeepReorganisationError.
+    """
+    rpc = RpcClient(url, timeout=call_timeout)
+    limiter = trio.CapacityLimiter(READ_THREADS)
+    try:
+        reader = await _in_thread(lambda: RunReader(rpc, run_contract), limiter, rpc)
+        _check_terms(reader.terms, rpc.shown, chain_id, manifest_hash)
+        sender: Sender | None = None
+        index: int | None = None
+        if account_key is not None:
+            sender = Sender(rpc, account_key, reader.terms.chain_id, outbox)
+            account = sender.account
+            roll = await _in_thread(lambda: reader.registry().roll(reader.head()), limiter, rpc)
+            index = live_enrolment(roll, account, peer).index
+        yield EthereumLedger(
+            rpc,
+            reader,
+            sender,
+            index,
+            limiter=limiter,
+            clock=clock,
+            mine_timeout=mine_timeout,
+            poll=poll,
+            last_final=last_final,
+        )
+    finally:
+        rpc.close()
+
+
+def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_hash: bytes) -> None:
+    if chain_id is not None and terms.chain_id != chain_id:
+        raise LedgerUnavailableError(
+            f"the chain at {shown} has chain id {terms.chain_id}, not {chain_id}: the URL or the "
+            "configured chain id is wrong"
+        )
+    if terms.manifest_hash != manifest_hash:
+        raise ConfigError(
+            f"the run at {hexed(terms.contract)} was deployed with the manifest "
+            f"{terms.manifest_hash.hex()}, and ours is {manifest_hash.hex()}: take run.toml "
+            "unchanged from the run's owner, or correct the contract's address"
+        )
+
+
+async def _in_thread(function: Callable[[], T], limiter: trio.CapacityLimiter, rpc: RpcClient) -> T:
+    """Run a blocking read in a thread; give up on the thread when it hangs."""
+    with trio.move_on_after(CALLS_IN_A_READ * rpc.timeout):
+        return await trio.to_thread.run_sync(
+            function,
+            abandon_on_cancel=True,  # type: ignore[call-arg]  # libp2p brings stubs of an older trio
+            limiter=limiter,
+        )
+    raise LedgerUnavailableError(f"chain at {rpc.shown} does not answer in time")

@@ -1,0 +1,218 @@
+"""A JSON-RPC client: blocking, bounded in time and size, with a pool of kept connections.
+
+Several threads may share one. Nothing that may be secret in a URL (user, password, path, query)
+stands in any message.
+"""
+
+import base64
+import ipaddress
+import json
+import socket
+import ssl
+import time
+from collections import deque
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from swarmp2p.errors import ConfigError, LedgerUnavailableError
+
+MAX_REPLY = 8 << 20  # bytes; a view of a whole round of 64 peers is 20 KiB
+IDLE_CONNECTIONS = 4
+_READ = 1 << 16
+
+
+class RpcRefusedError(LedgerUnavailableError):
+    """The endpoint answered with an error object. `data` is revert data, if it sent any."""
+
+    def __init__(self, code: int, message: str, data: bytes) -> None:
+        super().__init__(message)
+        self.code = code
+        self.data = data
+
+
+def check_url(url: str) -> SplitResult:
+    """The parts of an endpoint's URL: https, or http on loopback. Raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigError("the chain's URL cannot be read: expected https://HOST[:PORT]") from None
+    if parts.scheme == "https" and host:
+        return parts
+    if parts.scheme == "http" and _is_loopback(host):
+        return parts
+    raise ConfigError(
+        f"the chain's URL {redact(url)} is not allowed: expected https://HOST, or http:// on a "
+        "loopback address such as http://127.0.0.1:8545"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def redact(url: str) -> str:
+    """The URL with scheme, host and port only: providers put keys in the rest."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(unreadable URL)"
+    shown = f"[{host}]" if ":" in host else host
+    shown += f":{port}" if port else ""
+    hidden = parts.path.strip("/") or parts.query
+    return f"{parts.scheme}://{shown}" + ("/..." if hidden else "")
+
+
+class RpcClient:
+    """Calls one endpoint. Each call takes at most `timeout` seconds, name lookup apart."""
+
+    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        parts = check_url(url)
+        self.shown = redact(url)
+        self.timeout = timeout
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = {"Content-Type": "application/json", "User-Agent": "swarmp2p"}
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            token = base64.b64encode(pair.encode()).decode()
+            self._headers["Authorization"] = f"Basic {token}"
+        self._tls = ssl.create_default_context() if self._secure else None
+        self._idle: deque[HTTPConnection] = deque()
+
+    def call(self, method: str, *params: object) -> Any:
+        """The result of a method.
+
+        Raises RpcRefusedError for an error object, else LedgerUnavailableError.
+        """
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        deadline = time.monotonic() + self.timeout
+        try:
+            status, data = self._exchange(body.encode(), deadline)
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._unavailable(_what(error, self.timeout)) from error
+        return self._result(method, status, data)
+
+    def close(self) -> None:
+        """Close the kept connections. Calls still in progress end by themselves."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _exchange(self, body: bytes, deadline: float) -> tuple[int, bytes]:
+        while True:
+            try:
+                connection, kept = self._idle.pop(), True
+            except IndexError:
+                connection, kept = self._connect(deadline), False
+            try:
+                status, data, keep = self._post(connection, body, deadline)
+            except (ConnectionError, HTTPException):
+                connection.close()
+                if kept:
+                    continue  # the server had closed it while it was idle; sending twice is safe
+                raise
+            except BaseException:
+                connection.close()
+                raise
+            if keep and len(self._idle) < IDLE_CONNECTIONS:
+                self._idle.append(connection)
+            else:
+                connection.close()
+            return status, data
+
+    def _connect(self, deadline: float) -> HTTPConnection:
+        timeout = _left(deadline)
+        connection = (
+            HTTPSConnection(self._host, self._port, timeout=timeout, context=self._tls)
+            if self._tls
+            else HTTPConnection(self._host, self._port, timeout=timeout)
+        )
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _post(
+        self, connection: HTTPConnection, body: bytes, deadline: float
+    ) -> tuple[int, bytes, bool]:
+        """(status, body, whether the connection can be used again)."""
+        stream = connection.sock  # the response takes it over if the server closes after it
+        stream.settimeout(_left(deadline))
+        connection.request("POST", self._path, body, self._headers)
+        response = connection.getresponse()
+        try:
+            data = bytearray()
+            while True:
+                stream.settimeout(_left(deadline))
+                part = response.read1(_READ)
+                if not part:
+                    break
+                data += part
+                if len(data) > MAX_REPLY:
+                    raise ValueError(f"its answer is longer than {MAX_REPLY} bytes")
+            return response.status, bytes(data), not response.will_close
+        finally:
+            response.close()
+
+    def _result(self, method: str, status: int, data: bytes) -> Any:
+        try:
+            reply = json.loads(data)
+        except (ValueError, RecursionError):
+            reply = None
+        if not isinstance(reply, dict) or not ({"result", "error"} & reply.keys()):
+            raise self._unavailable(f"HTTP status {status} and no JSON-RPC reply to {method}")
+        error = reply.get("error")
+        if error is None:
+            return reply.get("result")
+        if not isinstance(error, dict):
+            error = {}
+        code = error.get("code")
+        message = str(error.get("message", ""))[:300]
+        raise RpcRefusedError(
+            code if isinstance(code, int) else 0,
+            f"chain at {self.shown} refused {method}: {message}",
+            _revert_data(error.get("data")),
+        )
+
+    def _unavailable(self, why: str) -> LedgerUnavailableError:
+        return LedgerUnavailableError(
+            f"chain at {self.shown} does not answer: {why}; check that it runs (a development "
+            "chain: `swarmp2p ledger dev`) and that the URL is right"
+        )
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _what(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return str(error) or type(error).__name__
+
+
+def _revert_data(data: object) -> bytes:
+    """Revert data; some nodes wrap it in an object, some put text before the digits."""
+    if isinstance(data, dict):
+        data = data.get("data", data.get("result"))
+    if not isinstance(data, str):
+        return b""
+    try:
+        return bytes.fromhex(data[data.find("0x") + 2 :]) if "0x" in data else b""
+    except ValueError:
+        return b""

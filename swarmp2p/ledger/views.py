@@ -1,0 +1,341 @@
+"""Reads a run from the chain: contract views to the plain values of `interface.py`. Blocking."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from swarmp2p.crypto.identity import enrol_preimage
+from swarmp2p.crypto.keys import verify_signature
+from swarmp2p.errors import (
+    LedgerUnavailableError,
+    NotEnrolledError,
+    RemoteProtocolError,
+    TransactionRevertedError,
+)
+from swarmp2p.ledger.abi import ContractAbi, contract_abi
+from swarmp2p.ledger.accounts import checksum
+from swarmp2p.ledger.interface import (
+    Attestation,
+    Block,
+    ChainView,
+    Commit,
+    Member,
+    Phase,
+    RoundView,
+    RunTerms,
+)
+from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError
+
+REREAD_MEMBERS = 8  # final blocks after which changed addresses are noticed
+
+
+def hexed(data: bytes) -> str:
+    """Bytes as JSON-RPC writes them."""
+    return "0x" + data.hex()
+
+
+def quantity(value: object) -> int:
+    """A number of a JSON-RPC reply. Raises LedgerUnavailableError."""
+    try:
+        return int(str(value), 16)
+    except ValueError:
+        raise LedgerUnavailableError(f"the chain answered {value!r} where a number goes") from None
+
+
+def octets(value: object) -> bytes:
+    """Bytes of a JSON-RPC reply. Raises LedgerUnavailableError."""
+    try:
+        return bytes.fromhex(str(value).removeprefix("0x"))
+    except ValueError:
+        raise LedgerUnavailableError("the chain answered text where bytes go") from None
+
+
+def indices(bits: int) -> frozenset[int]:
+    """The places of the ones in a bitmap."""
+    return frozenset(_ascending(bits))
+
+
+def _ascending(bits: int) -> list[int]:
+    return [place for place in range(bits.bit_length()) if bits >> place & 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The members at a block, and which of them carry a proof that does not verify."""
+
+    members: tuple[Member, ...]
+    bad_proofs: frozenset[int]
+
+
+class RegistryReader:
+    """Reads one registry."""
+
+    def __init__(self, rpc: RpcClient, chain_id: int, registry: bytes) -> None:
+        self._rpc = rpc
+        self._chain_id = chain_id
+        self.registry = registry
+        self._abi = contract_abi("SwarmRegistry")
+        self._verified: dict[tuple[object, ...], bool] = {}
+
+    def roll(self, number: int) -> Roll:
+        """The members at a block.
+
+        The chain cannot check the Ed25519 proof, so a member whose proof is wrong shows as revoked
+        in the block in which it enrolled: nobody admits it.
+        """
+        (rows,) = view_call(self._rpc, self.registry, self._abi, "members", (), number)
+        members, bad = [], set()
+        for index, row in enumerate(rows):
+            revoked = row["revokedBlock"]
+            if not self._proven(row):
+                bad.add(index)
+                revoked = revoked or row["enrolledBlock"] or 1
+            members.append(
+                Member(
+                    index=index,
+                    peer=row["peerPk"],
+                    account=row["account"],
+                    key_epoch=row["keyEpoch"],
+                    enrolled_block=row["enrolledBlock"],
+                    revoked_block=revoked,
+                    proof=row["proof"],
+                    addresses=tuple(a for a in row["addresses"].split(",") if a),
+                )
+            )
+        return Roll(tuple(members), frozenset(bad))
+
+    def _proven(self, row: dict[str, Any]) -> bool:
+        key = (row["account"], row["peerPk"], row["keyEpoch"], row["proof"])
+        if key not in self._verified:
+            message = enrol_preimage(
+                self._chain_id, self.registry, row["account"], row["peerPk"], row["keyEpoch"]
+            )
+            try:
+                verify_signature(row["peerPk"], message, row["proof"])
+                self._verified[key] = True
+            except RemoteProtocolError:
+                self._verified[key] = False
+        return self._verified[key]
+
+
+def live_enrolment(roll: Roll, account: bytes, peer: bytes | None) -> Member:
+    """The account's own live enrolment. Raises NotEnrolledError."""
+    member = next((m for m in roll.members if m.account == account), None)
+    who = f"account {checksum(account)}"
+    if member is None:
+        raise NotEnrolledError(
+            f"{who} is not enrolled: ask the run's owner to `swarmp2p ledger invite` it, then run "
+            "`swarmp2p ledger enrol`"
+        )
+    if member.index in roll.bad_proofs:
+        raise NotEnrolledError(
+            f"{who} enrolled with a proof that does not verify, so that no peer admits it: it "
+            "needs a new account and peer key, and a new invitation"
+        )
+    if not member.live:
+        raise NotEnrolledError(f"{who} was revoked in block {member.revoked_block}")
+    if peer is not None and member.peer != peer:
+        raise NotEnrolledError(
+            f"{who} is enrolled with the peer key {member.peer.hex()}, and this node's is "
+            f"{peer.hex()}: the identity file and the account file belong to different nodes"
+        )
+    return member
+
+
+class RunReader:
+    """Reads one run. Threads may share it."""
+
+    def __init__(self, rpc: RpcClient, run: bytes) -> None:
+        self._rpc = rpc
+        self._run = run
+        self._abi = contract_abi("SwarmRun")
+        self._registry: RegistryReader | None = None
+        self._roll: Roll | None = None
+        self._roll_key: tuple[int, int, int] | None = None
+        self._roll_lock = threading.Lock()
+        self.terms = self._read_terms()
+
+    def head(self) -> int:
+        """Number of the newest block."""
+        return quantity(self._rpc.call("eth_blockNumber"))
+
+    def block(self, number: int) -> Block:
+        """A block's number and hash. Raises LedgerUnavailableError if the endpoint lacks it."""
+        return read_block(self._rpc, number)
+
+    def final_number(self) -> int:
+        """The last final block, by the run's depth."""
+        return max(0, self.head() - self.terms.depth)
+
+    @property
+    def bad_proofs(self) -> frozenset[int]:
+        """Members of the last view whose enrolment proof does not verify."""
+        return self._roll.bad_proofs if self._roll else frozenset()
+
+    def registry(self) -> RegistryReader:
+        """The reader of the run's registry."""
+        if self._registry is None:
+            self._registry = RegistryReader(self._rpc, self.terms.chain_id, self.terms.registry)
+        return self._registry
+
+    def chain_view(self, block: Block) -> ChainView:
+        """Everything at a block: one call, and one more when the members may have changed."""
+        state, current = self._call("snapshot", (), block.number)
+        members = self._members(state, block.number)
+        return ChainView(
+            block=block,
+            genesis_root=state["genesisRoot"],
+            round=_round_view(current),
+            finished=state["finished"],
+            stopped=state["stopped"],
+            last_sealed_round=state["lastSealedRound"],
+            last_root=state["lastRoot"],
+            consecutive_voids=state["consecutiveVoids"],
+            active=indices(state["activeBits"]),
+            members=members,
+        )
+
+    def _members(self, state: dict[str, Any], number: int) -> tuple[Member, ...]:
+        # The counters tell of enrolments and revocations at once; addresses change behind them.
+        key = (state["memberCount"], state["liveBits"], number // REREAD_MEMBERS)
+        with self._roll_lock:
+            if self._roll is None or key != self._roll_key:
+                self._roll = self.registry().roll(number)
+                self._roll_key = key
+            return self._roll.members
+
+    def round_view(self, number: int, block: int) -> RoundView:
+        """A round as of a block. Raises TransactionRevertedError for one that is not open yet."""
+        return _round_view(self._call("roundView", (number,), block)[0])
+
+    def run_state(self, block: int) -> dict[str, Any]:
+        """The contract's RunState as of a block."""
+        state: dict[str, Any] = self._call("snapshot", (), block)[0]
+        return state
+
+    def _call(self, function: str, arguments: Iterable[object], block: int) -> tuple[Any, ...]:
+        return view_call(self._rpc, self._run, self._abi, function, arguments, block)
+
+    def _read_terms(self) -> RunTerms:
+        chain_id = quantity(self._rpc.call("eth_chainId"))
+        verify_code(self._rpc, self._run, "SwarmRun")
+        (settings,) = self._call("settings", (), self.head())
+        verify_code(self._rpc, settings["registry"], "SwarmRegistry")
+        return RunTerms(
+            chain_id=chain_id,
+            contract=self._run,
+            registry=settings["registry"],
+            manifest_hash=settings["manifestHash"],
+            init_root=settings["initRoot"],
+            last_round=settings["lastRound"],
+            min_peers=settings["minPeers"],
+            commit_blocks=settings["commitBlocks"],
+            exchange_blocks=settings["exchangeBlocks"],
+            post_blocks=settings["postBlocks"],
+            depth=settings["depth"],
+        )
+
+
+def verify_code(rpc: RpcClient, contract: bytes, name: str) -> None:
+    """Compare deployed code with the artifact of SwarmRegistry or SwarmRun.
+
+    Raises LedgerUnavailableError: another chain, another address, or another version.
+    """
+    code = octets(rpc.call("eth_getCode", hexed(contract), "latest"))
+    if not code:
+        raise LedgerUnavailableError(
+            f"there is no contract at {hexed(contract)} on the chain at {rpc.shown}: it is another "
+            "chain, a development chain that was started anew, or the address is wrong"
+        )
+    if not contract_abi(name).matches(code):
+        raise LedgerUnavailableError(
+            f"the contract at {hexed(contract)} is not this version's {name}: deploy again, or "
+            "use the version of swarmp2p that deployed it"
+        )
+
+
+def read_block(rpc: RpcClient, number: int) -> Block:
+    """A block's number and hash."""
+    found = rpc.call("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - the API's shape
+    if not isinstance(found, dict):
+        raise LedgerUnavailableError(
+            f"chain at {rpc.shown} has no block {number}: the endpoint is behind, or the chain "
+            "was reorganised"
+        )
+    return Block(number, octets(found.get("hash")))
+
+
+def read_balance(rpc: RpcClient, account: bytes) -> int:
+    """Wei of an account."""
+    return quantity(rpc.call("eth_getBalance", hexed(account), "latest"))
+
+
+def view_call(  # noqa: PLR0917 - whom, what, when
+    rpc: RpcClient,
+    contract: bytes,
+    abi: ContractAbi,
+    function: str,
+    arguments: Iterable[object],
+    block: int,
+) -> tuple[Any, ...]:
+    """The results of a view function at a block. Raises TransactionRevertedError."""
+    call = {"to": hexed(contract), "data": hexed(abi.call_data(function, *arguments))}
+    try:
+        data = rpc.call("eth_call", call, hex(block))
+    except RpcRefusedError as error:
+        name, shown = revert_reason(error.data)
+        if not name:
+            raise
+        raise TransactionRevertedError(name, f"{function} was refused: {shown}") from error
+    return abi.result(function, octets(data))
+
+
+def revert_reason(data: bytes) -> tuple[str, str]:
+    """The custom error in revert data, whichever of the two contracts raised it, or ("", "")."""
+    for name in ("SwarmRun", "SwarmRegistry"):
+        reason = contract_abi(name).reason(data)
+        if reason[0]:
+            return reason
+    return "", ""
+
+
+def _round_view(row: dict[str, Any]) -> RoundView:
+    committers = _ascending(row["commitBits"])
+    attesters = _ascending(row["attestBits"])
+    posters = _ascending(row["haveBits"])
+    try:
+        return RoundView(
+            round=row["round"],
+            phase=Phase(row["phase"]),
+            attempt=row["attempt"],
+            opened_block=row["openedBlock"],
+            frozen_block=row["frozenBlock"],
+            commit_deadline=row["commitDeadline"],
+            closed_block=row["closedBlock"],
+            started_block=row["startedBlock"],
+            exchange_deadline=row["exchangeDeadline"],
+            last_post=row["lastPost"],
+            ended_block=row["endedBlock"],
+            enrolled=row["enrolled"],
+            min_peers=row["minPeers"],
+            base=row["base"],
+            sealed_root=row["sealedRoot"],
+            sealed_aux=row["sealedAux"],
+            roster=indices(row["roster"]),
+            commits={
+                index: Commit(commitment, weight)
+                for index, commitment, weight in zip(
+                    committers, row["commitments"], row["weights"], strict=True
+                )
+            },
+            attests={
+                index: Attestation(root, aux)
+                for index, root, aux in zip(
+                    attesters, row["attestRoots"], row["attestAux"], strict=True
+                )
+            },
+            haves=dict(zip(posters, row["haves"], strict=True)),
+        )
+    except ValueError:
+        raise LedgerUnavailableError("the chain's view of the round contradicts itself") from None

@@ -1,0 +1,244 @@
+"""The run manifest (run.toml): what all peers of a run must agree on, and its canonical bytes.
+
+Its hash is the run's id and stands on the chain; no local setting overrides it.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from swarmp2p.crypto import identity, merkle
+from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
+from swarmp2p.merge.rules import rule_named
+from swarmp2p.tables import Table, read_table
+from swarmp2p.wire import canonical
+from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
+
+AUDIT_ALL = 2**32 - 1
+NO_ROOT = bytes(32)
+Option = str | int | float | bool | list[Any] | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunManifest:
+    """One run's terms. Windows and `depth` are in blocks.
+
+    `options` are constants for the training program (feature scales, learning rate): strings,
+    numbers, booleans, lists and tables of them. `init` is "zeros" (all peers begin from zeros,
+    whose root is known beforehand) or "genesis" (the first root that the owner posts).
+    """
+
+    name: str
+    rounds: int
+    sync_every: int
+    schema: Schema
+    rule: str = "cclip"
+    rule_params: dict[str, float] = field(default_factory=dict)
+    weights: str = "declared"
+    min_peers: int = 0
+    topology: str = "mesh"
+    encoding: str = "fp32"
+    privacy: str = "robust"
+    init: str = "zeros"
+    depth: int = 0
+    commit_blocks: int = 60
+    exchange_blocks: int = 60
+    post_blocks: int = 4
+    audit_rounds: int = 2
+    checks: int = 2
+    options: dict[str, Option] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Canonical bytes; spec/08-rounds.md lists the fields."""
+        return canonical.encode(
+            {
+                "audit_rounds": self.audit_rounds,
+                "checks": self.checks,
+                "encoding": self.encoding,
+                "init": self.init,
+                "merge": {"params": _pack(self.rule_params), "rule": self.rule},
+                "min_peers": self.min_peers,
+                "name": self.name,
+                "options": _pack(self.options),
+                "privacy": self.privacy,
+                "rounds": self.rounds,
+                "schema": self.schema.schema_hash,
+                "sync_every": self.sync_every,
+                "topology": self.topology,
+                "version": 1,
+                "weights": self.weights,
+                "windows": {
+                    "commit": self.commit_blocks,
+                    "depth": self.depth,
+                    "exchange": self.exchange_blocks,
+                    "post": self.post_blocks,
+                },
+            }
+        )
+
+    @cached_property
+    def run_id(self) -> bytes:
+        """The manifest's hash, 32 bytes."""
+        return identity.run_id(self.encode())
+
+    @cached_property
+    def init_root(self) -> bytes:
+        """The genesis root where every peer can compute it, else 32 zero bytes."""
+        if self.init != "zeros":
+            return NO_ROOT
+        return merkle.blob_root(bytes(size) for size in chunk_sizes(self.schema))
+
+
+def _pack(value: Any) -> Any:
+    """Numbers the canonical profile lacks become ["f64", IEEE bits] and ["neg", magnitude]."""
+    if isinstance(value, float):
+        return ["f64", struct.unpack(">Q", struct.pack(">d", value))[0]]
+    if isinstance(value, int) and not isinstance(value, bool) and value < 0:
+        return ["neg", -value]
+    if isinstance(value, list):
+        return ["list", [_pack(item) for item in value]]
+    if isinstance(value, dict):
+        return {key: _pack(item) for key, item in value.items()}
+    return value
+
+
+def read_manifest(path: Path) -> RunManifest:
+    """Read and check run.toml. Raises ConfigError with the key and what was expected."""
+    table = read_table(path)
+    run, merge = table.table("run"), table.table("merge", needed=False)
+    windows, model = table.table("windows", needed=False), table.table("model")
+    options = table.table("options", needed=False).rest()
+    table.end()
+    manifest = RunManifest(
+        name=run.take("name", str),
+        rounds=run.number("rounds", 1, 1_000_000),
+        sync_every=run.number("sync_every", 1, 1_000_000_000),
+        weights=run.choice("weights", ("declared", "uniform"), "declared"),
+        min_peers=run.number("min_peers", 0, 64, 0),
+        topology=run.choice("topology", ("mesh",), "mesh"),
+        encoding=run.choice("encoding", ("fp32",), "fp32"),
+        privacy=run.choice("privacy", ("robust",), "robust"),
+        depth=run.number("depth", 0, 10_000, 0),
+        audit_rounds=run.number("audit_rounds", 0, AUDIT_ALL, 2),
+        checks=run.number("checks", 0, 64, 2),
+        rule=merge.take("rule", str, "cclip"),
+        rule_params={key: float(value) for key, value in _numbers(merge).items()},
+        init=model.choice("init", ("zeros", "genesis"), "zeros"),
+        commit_blocks=windows.number("commit_blocks", 1, 1_000_000, 60),
+        exchange_blocks=windows.number("exchange_blocks", 1, 1_000_000, 60),
+        post_blocks=windows.number("post_blocks", 1, 1_000_000, 4),
+        schema=_schema(model),
+        options=options,
+    )
+    for part in (run, windows, model):
+        part.end()
+    check_manifest(manifest)
+    return manifest
+
+
+def check_manifest(manifest: RunManifest) -> None:
+    """Refuse terms that no run could keep. Raises ConfigError."""
+    try:
+        manifest.encode()
+        rule_named(manifest.rule, manifest.rule_params)
+    except (LocalProtocolError, MergeError) as error:
+        raise ConfigError(f"run.toml: {error}") from None
+
+
+def _numbers(merge: Table) -> dict[str, float]:
+    values = merge.rest()
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ConfigError(f"{merge.where}: {key!r} is {value!r}; expected a number")
+    return values
+
+
+def _schema(model: Table) -> Schema:
+    tensors = []
+    for entry in model.take("tensors", list):
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{model.where}: 'tensors' holds {entry!r}; expected tables")
+        row = Table(entry, f"{model.where} tensors")
+        shape = row.take("shape", list)
+        if not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise ConfigError(f"{row.where}: 'shape' is {shape!r}; expected whole numbers")
+        tensors.append(
+            TensorSpec(
+                name=row.take("name", str),
+                dtype=row.take("dtype", str, "f32"),
+                shape=tuple(shape),
+                stat=row.take("stat", bool, default=False),
+            )
+        )
+        row.end()
+    try:
+        return Schema(tuple(sorted(tensors, key=lambda spec: spec.name)))
+    except LocalProtocolError as error:
+        raise ConfigError(f"{model.where}: {error}") from None
+
+
+def format_manifest(manifest: RunManifest) -> str:
+    """run.toml for a manifest; reading it back gives the same bytes."""
+    lines = [
+        "# The run's terms. Its hash is on the chain: all sites need exactly this file.",
+        "[run]",
+        f"name = {format_value(manifest.name)}",
+        f"rounds = {manifest.rounds}            # the last round",
+        f"sync_every = {manifest.sync_every}        # local optimiser steps between two merges",
+        f'weights = {format_value(manifest.weights)}  # or "uniform"',
+        f"min_peers = {manifest.min_peers}          # 0: two thirds of the enrolled, at least 2",
+        f"depth = {manifest.depth}              # blocks on top of a block that make it final",
+        f"audit_rounds = {manifest.audit_rounds}       # rounds whose updates every peer keeps",
+        f"topology = {format_value(manifest.topology)}",
+        f"encoding = {format_value(manifest.encoding)}",
+        f"privacy = {format_value(manifest.privacy)}",
+        f"checks = {manifest.checks}",
+        "",
+        "[merge]",
+        f"rule = {format_value(manifest.rule)}",
+        *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.rule_params.items())),
+        "",
+        "[windows]                # in blocks",
+        f"commit_blocks = {manifest.commit_blocks}",
+        f"exchange_blocks = {manifest.exchange_blocks}",
+        f"post_blocks = {manifest.post_blocks}",
+        "",
+        "[options]                # constants for the training program",
+        *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.options.items())),
+        "",
+        "[model]",
+        f"init = {format_value(manifest.init)}",
+    ]
+    for spec in manifest.schema.tensors:
+        lines += [
+            "",
+            "[[model.tensors]]",
+            f"name = {format_value(spec.name)}",
+            f"dtype = {format_value(spec.dtype)}",
+            f"shape = {format_value(list(spec.shape))}",
+        ]
+        if spec.stat:
+            lines.append("stat = true")
+    return "\n".join(lines) + "\n"
+
+
+def format_value(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        if any(ord(char) < 0x20 for char in escaped):
+            raise ConfigError(f"{value!r} holds control characters; expected plain text")
+        return f'"{escaped}"'
+    if isinstance(value, dict):
+        return (
+            "{ "
+            + ", ".join(f"{format_value(k)} = {format_value(v)}" for k, v in value.items())
+            + " }"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(format_value(item) for item in value) + "]"
+    return repr(value)

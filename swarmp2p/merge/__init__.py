@@ -1,0 +1,1 @@
+"""Exact merging of parameter vectors, in NumPy."""

@@ -1,0 +1,248 @@
+"""Named tensors <-> the flat layout that is merged, hashed and sent (ARITHMETIC D1).
+
+The float section holds all float tensors in name order, each in C order, as one vector of the
+schema's compute dtype: float64 if any tensor is f64, else float32. The integer section holds the
+others as int64. A chunk of the blob is CHUNK_ELEMENTS elements of one section, little-endian.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from swarmp2p.errors import MergeError
+from swarmp2p.merge.terms import Vector
+from swarmp2p.wire.registry import CHUNK_ELEMENTS
+from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
+
+Integers = npt.NDArray[np.int64]
+Array = npt.NDArray[Any]
+
+# What the training side hands in and gets back. NumPy has no bfloat16: such a tensor comes as
+# float32 and goes back as float32 whose values bfloat16 can hold.
+_NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = {
+    "f16": np.dtype(np.float16),
+    "bf16": np.dtype(np.float32),
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i8": np.dtype(np.int8),
+    "i16": np.dtype(np.int16),
+    "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64),
+    "u8": np.dtype(np.uint8),
+    "u16": np.dtype(np.uint16),
+    "u32": np.dtype(np.uint32),
+    "u64": np.dtype(np.uint64),
+    "bool": np.dtype(np.bool_),
+}
+_MAX_I64 = 2**63 - 1
+_MAX_BF16 = float.fromhex("0x1.fep127")
+_FINITE_BLOCK = 1 << 16  # elements: the mask of one block stays in cache
+
+
+def compute_dtype(schema: Schema) -> np.dtype[Any]:
+    """The dtype of the float section: float64 if any tensor is f64, else float32."""
+    return np.dtype(np.float64 if schema.compute_dtype == "f64" else np.float32)
+
+
+def flatten(params: Mapping[str, Array], schema: Schema) -> tuple[Vector, Integers]:
+    """Copy named tensors into (float section, integer section).
+
+    Every tensor of `schema` must be there with its shape and dtype (bf16: float32), and no other.
+    f16 and f32 values widen exactly. Raises MergeError, naming the tensor, for a missing or unknown
+    name, a wrong shape or dtype, NaN or infinity, and u64 values above 2^63-1.
+    """
+    _check_names(params, schema)
+    floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
+    integers: Integers = np.empty(schema.integer_elements, np.int64)
+    for tensor, part in _parts(schema):
+        values = _checked(tensor, np.asarray(params[tensor.name])).reshape(-1)
+        if tensor.is_float:
+            floats[part] = values
+        else:
+            if tensor.dtype == "u64" and bool((values > _MAX_I64).any()):
+                raise MergeError(
+                    f"tensor {tensor.name!r}: a u64 value above 2^63-1; the integer section "
+                    "holds signed 64-bit numbers, so store it as f64 or split it"
+                )
+            integers[part] = values.astype(np.int64)
+    check_finite(floats, schema, "our own parameters")
+    return floats, integers
+
+
+def unflatten(floats: Vector, integers: Integers, schema: Schema) -> dict[str, Array]:
+    """Copy the sections back into named tensors of the schema's dtypes and shapes.
+
+    This is the training door: here, and only here, merged f16 and bf16 tensors are rounded to their
+    own precision (to nearest even; beyond the largest finite value, to that value). Raises
+    MergeError for sections of a wrong length or dtype and for integers outside a tensor's dtype.
+    """
+    _check_sections(floats, integers, schema)
+    params: dict[str, Array] = {}
+    for tensor, part in _parts(schema):
+        if tensor.is_float:
+            values = _narrow(floats[part], tensor.dtype)
+        else:
+            _check_range(integers[part], tensor)
+            values = integers[part].astype(_NUMPY_DTYPES[tensor.dtype])
+        params[tensor.name] = values.reshape(tensor.shape)
+    return params
+
+
+def encode_chunks(schema: Schema, floats: Vector, integers: Integers) -> list[memoryview]:
+    """The chunks of the blob in the fp32 encoding, exact (binary64 elements if any tensor is f64).
+
+    On little-endian machines the chunks are read-only views of the sections, not copies: leave the
+    sections unchanged while the chunks are in use. Raises MergeError for sections of a wrong length
+    or dtype, and for NaN or infinity, naming the tensor.
+    """
+    _check_sections(floats, integers, schema)
+    check_finite(floats, schema, "our own parameters")
+    chunks: list[memoryview] = []
+    for section in (floats, integers):
+        wire: Array = np.ascontiguousarray(section, section.dtype.newbyteorder("<"))
+        data = wire.data.cast("B").toreadonly() if wire.size else memoryview(b"")
+        size = CHUNK_ELEMENTS * section.itemsize
+        chunks += [data[start : start + size] for start in range(0, len(data), size)]
+    return chunks
+
+
+def decode_chunks(
+    schema: Schema, chunks: Sequence[bytes | bytearray | memoryview]
+) -> tuple[Vector, Integers]:
+    """Copy the chunks of a blob in the fp32 encoding into (float section, integer section).
+
+    Raises MergeError for a wrong number or size of chunks, for NaN or infinity and for integers
+    outside their tensor's dtype, naming the tensor.
+    """
+    sizes = chunk_sizes(schema)
+    if len(chunks) != len(sizes):
+        raise MergeError(f"the blob has {len(chunks)} chunks; its schema makes {len(sizes)}")
+    floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
+    integers: Integers = np.empty(schema.integer_elements, np.int64)
+    sections: list[Array] = [
+        section[start : start + CHUNK_ELEMENTS]
+        for section in (floats, integers)
+        for start in range(0, section.size, CHUNK_ELEMENTS)
+    ]
+    for index, (data, size, section) in enumerate(zip(chunks, sizes, sections, strict=True)):
+        if len(data) != size:
+            raise MergeError(f"chunk {index} has {len(data)} bytes; its schema makes {size}")
+        section[:] = np.frombuffer(data, section.dtype.newbyteorder("<"))
+    check_finite(floats, schema, "the decoded update")
+    for tensor, part in _parts(schema):
+        if not tensor.is_float:
+            _check_range(integers[part], tensor)
+    return floats, integers
+
+
+def stat_slices(schema: Schema) -> tuple[slice, ...]:
+    """Where the running statistics lie in the float section, ascending."""
+    return tuple(part for tensor, part in _parts(schema) if tensor.stat)
+
+
+def element_name(schema: Schema, index: int, *, integer: bool = False) -> str:
+    """What element `index` of a section is, for messages: "tensor 'name', element 3"."""
+    tensors = [tensor for tensor in schema.tensors if tensor.is_float is not integer]
+    ends = list(accumulate(tensor.elements for tensor in tensors))
+    tensor = bisect_right(ends, index)
+    within = index - (ends[tensor - 1] if tensor else 0)
+    return f"tensor {tensors[tensor].name!r}, element {within}"
+
+
+def first_non_finite(vector: Vector) -> int | None:
+    """Index of the first NaN or infinity, or None."""
+    for start in range(0, vector.size, _FINITE_BLOCK):
+        finite = np.isfinite(vector[start : start + _FINITE_BLOCK])
+        if not finite.all():
+            return start + int(np.argmin(finite))
+    return None
+
+
+def check_finite(floats: Vector, schema: Schema, whose: str) -> None:
+    """Raise MergeError if the float section holds NaN or infinity, naming the tensor."""
+    index = first_non_finite(floats)
+    if index is not None:
+        raise MergeError(
+            f"{whose}: {element_name(schema, index)} is {floats[index]}; only finite values can "
+            "be merged"
+        )
+
+
+def _parts(schema: Schema) -> Iterator[tuple[TensorSpec, slice]]:
+    """Each tensor with its place in its section."""
+    ends = {True: 0, False: 0}
+    for tensor in schema.tensors:
+        start = ends[tensor.is_float]
+        ends[tensor.is_float] = start + tensor.elements
+        yield tensor, slice(start, start + tensor.elements)
+
+
+def _check_names(params: Mapping[str, Array], schema: Schema) -> None:
+    names = {tensor.name for tensor in schema.tensors}
+    for kind, odd in (("missing", names - set(params)), ("unknown", set(params) - names)):
+        if odd:
+            raise MergeError(
+                f"{kind} tensor {min(odd)!r} ({len(odd)} in all); the parameters must have "
+                "exactly the names of the run's schema"
+            )
+
+
+def _checked(tensor: TensorSpec, values: Array) -> Array:
+    expected = _NUMPY_DTYPES[tensor.dtype]
+    if values.shape != tensor.shape:
+        raise MergeError(
+            f"tensor {tensor.name!r}: shape {values.shape}; the schema says {tensor.shape}"
+        )
+    if values.dtype != expected:
+        raise MergeError(
+            f"tensor {tensor.name!r}: dtype {values.dtype}; the schema says {tensor.dtype}, "
+            f"handed over as {expected}: convert it with .astype({expected.name!r})"
+        )
+    return values
+
+
+def _check_sections(floats: Vector, integers: Integers, schema: Schema) -> None:
+    for name, section, size, dtype in (
+        ("float", floats, schema.float_elements, compute_dtype(schema)),
+        ("integer", integers, schema.integer_elements, np.dtype(np.int64)),
+    ):
+        if section.shape != (size,) or section.dtype != dtype:
+            raise MergeError(
+                f"the {name} section is {section.dtype}{list(section.shape)}; the schema says "
+                f"{dtype}[{size}]"
+            )
+
+
+def _check_range(values: Integers, tensor: TensorSpec) -> None:
+    dtype = _NUMPY_DTYPES[tensor.dtype]
+    low, high = 0, 1
+    if tensor.dtype != "bool":
+        low, high = int(np.iinfo(dtype).min), min(int(np.iinfo(dtype).max), _MAX_I64)
+    odd = (values < low) | (values > high)
+    if odd.any():
+        at = int(np.argmax(odd))
+        raise MergeError(
+            f"tensor {tensor.name!r}, element {at} is {values[at]}; {tensor.dtype} holds "
+            f"{low} to {high}"
+        )
+
+
+def _narrow(values: Vector, dtype: str) -> Array:
+    """A copy in the tensor's own precision, to nearest even, saturating."""
+    if dtype == "f16":
+        largest = float(np.finfo(np.float16).max)
+        return np.clip(values, -largest, largest).astype(np.float16)
+    if dtype == "bf16":
+        single = np.clip(values, -_MAX_BF16, _MAX_BF16).astype(np.float32)
+        bits = single.view(np.uint32)
+        bits += np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+        bits &= np.uint32(0xFFFF0000)
+        return single
+    if dtype == "f32":
+        largest = float(np.finfo(np.float32).max)
+        return np.clip(values, -largest, largest).astype(np.float32)
+    return values.copy()

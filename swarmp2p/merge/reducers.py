@@ -1,0 +1,286 @@
+"""Blocked, in-place accumulation in a defined order (ARITHMETIC D0, D4, D5; integer section).
+
+Vectors are walked in blocks that fit the cache, so extra memory does not grow with their length
+or number, and every element sees the same operations in the same order whatever the block size
+or the number of threads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from swarmp2p.errors import MergeError
+from swarmp2p.merge.terms import Pool, Rows, Terms, Vector
+
+# elements: a few float32 blocks of 64 KiB fit the second-level cache; the result is the same for
+# every value, tests set others
+BLOCK = 16_384
+# elements: below this a second thread costs more than it gains
+PARALLEL_FROM = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Rows that lie in memory as n separate arrays."""
+
+    arrays: tuple[Vector, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of vectors."""
+        return len(self.arrays)
+
+    @property
+    def size(self) -> int:
+        """Elements of each."""
+        return int(self.arrays[0].size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.arrays[0].dtype
+
+    def block(self, start: int, stop: int) -> Sequence[Vector]:
+        """Views of the arrays."""
+        return [array[start:stop] for array in self.arrays]
+
+    def for_thread(self) -> Rows:
+        """Itself: views need no scratch memory."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Rows y_i, each the D4 mean with equal weights of some of the rows below (ARITHMETIC D11).
+
+    Computed block by block, never stored whole. Each y_i ends with D5, as every D4 mean does.
+    """
+
+    rows: Rows
+    groups: tuple[tuple[int, ...], ...]
+    _scratch: dict[int, Vector] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        """Number of vectors."""
+        return len(self.groups)
+
+    @property
+    def size(self) -> int:
+        """Elements of each."""
+        return self.rows.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.rows.dtype
+
+    def block(self, start: int, stop: int) -> Sequence[Vector]:
+        """Mix one block of every row into scratch memory."""
+        size = stop - start
+        scratch = self._scratch.get(0)
+        if scratch is None or scratch.shape[1] < size:
+            scratch = np.empty((self.count + 1, size), self.dtype)
+            self._scratch[0] = scratch
+        below = self.rows.block(start, stop)
+        temporary: Vector = scratch[-1, :size]
+        mixed: list[Vector] = [row[:size] for row in scratch[:-1]]
+        for group, out in zip(self.groups, mixed, strict=True):
+            factor = 1.0 / float(len(group))
+            accumulate([below[k] for k in group], [factor] * len(group), out, temporary)
+            settle(out)
+        return mixed
+
+    def for_thread(self) -> Rows:
+        """The same mixing with scratch memory of its own."""
+        return Mixed(self.rows.for_thread(), self.groups)
+
+
+def check_arithmetic() -> None:
+    """Raise MergeError if this thread flushes subnormals to zero (ARITHMETIC D0).
+
+    Some libraries switch that on for the whole process when they are loaded.
+    """
+    tiny = np.array([2.0**-149, 2.0**-126], np.float32) * np.array([1.0, 0.5], np.float32)
+    tiny_double = np.array([2.0**-1074, 2.0**-1022]) * np.array([1.0, 0.5])
+    # compared as bits: with "subnormals are zero" a comparison would itself see zeros
+    if not (tiny.view(np.uint32).all() and tiny_double.view(np.uint64).all()):
+        raise MergeError(
+            "this thread's processor mode flushes subnormal numbers to zero, so merges would not "
+            "be exact; find the library that sets it (compiled with -ffast-math) and remove it"
+        )
+
+
+def walk(
+    size: int, work: Callable[[int, int], None], pool: Pool | None, threads: int, align: int = BLOCK
+) -> None:
+    """Call work(start, stop) over [0, size), one contiguous range per thread.
+
+    Ranges start at multiples of `align`. Each thread first checks its arithmetic, and overflow is
+    silent inside: D5 turns infinities into the largest finite value.
+    """
+    parts = threads if pool is not None and size >= PARALLEL_FROM else 1
+    cuts = [min(size, size * part // parts // align * align) for part in range(parts)] + [size]
+
+    def one(part: int) -> None:
+        check_arithmetic()
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            work(cuts[part], cuts[part + 1])
+
+    if pool is None or parts == 1:
+        for part in range(parts):
+            one(part)
+    else:
+        for _ in pool.map(one, range(parts)):
+            pass
+
+
+def accumulate(
+    block: Sequence[Vector], factors: Sequence[float], out: Vector, temporary: Vector
+) -> None:
+    """D4 on one block: acc = +0.0; for k ascending acc = acc + (alpha_k * x_k).
+
+    alpha_k is `factors[k]` rounded to the dtype. acc begins with the first product instead of
+    +0.0 plus it, and terms with a zero factor are left out: both can only change the sign of a zero
+    result, which D5 settles; the caller therefore ends with settle().
+    """
+    scalar = out.dtype.type
+    first = True
+    for values, factor in zip(block, factors, strict=True):
+        alpha = scalar(factor)
+        if alpha == 0:
+            continue
+        if first:
+            np.multiply(values, alpha, out=out)
+            first = False
+        else:
+            np.multiply(values, alpha, out=temporary)
+            np.add(out, temporary, out=out)
+    if first:
+        out[:] = 0
+
+
+def settle(block: Vector) -> None:
+    """D5 on one block, in place: m + (+0.0), then clamp to +-the largest finite value."""
+    largest = np.finfo(block.dtype).max
+    np.add(block, block.dtype.type(0), out=block)
+    np.minimum(block, largest, out=block)
+    np.maximum(block, -largest, out=block)
+
+
+def weighted_sum(
+    rows: Rows,
+    factors: Sequence[float],
+    out: Vector,
+    *,
+    pool: Pool | None = None,
+    threads: int = 1,
+) -> None:
+    """D4 then D5 over whole vectors: out = sum of f32(factors[k]) * x_k, in roster order.
+
+    out: 1-D, size and dtype of the rows, must not overlap them. Cost: n multiplies, n-1 adds.
+    """
+
+    def work(start: int, stop: int) -> None:
+        own = rows.for_thread()
+        temporary: Vector = np.empty(min(BLOCK, stop - start), rows.dtype)
+        for low in range(start, stop, BLOCK):
+            high = min(stop, low + BLOCK)
+            block = out[low:high]
+            accumulate(own.block(low, high), factors, block, temporary[: high - low])
+            settle(block)
+
+    walk(rows.size, work, pool, threads)
+
+
+def shifted_sum(
+    rows: Rows,
+    base: Vector,
+    factors: Sequence[float],
+    out: Vector,
+    *,
+    pool: Pool | None = None,
+    threads: int = 1,
+) -> None:
+    """The end of D6 and D9, then D5: out = base + sum of f32(factors[k]) * (x_k - base)."""
+
+    def work(start: int, stop: int) -> None:
+        own = rows.for_thread()
+        scalar = rows.dtype.type
+        scratch: Vector = np.empty((2, min(BLOCK, stop - start)), rows.dtype)
+        for low in range(start, stop, BLOCK):
+            high = min(stop, low + BLOCK)
+            total, delta = scratch[0, : high - low], scratch[1, : high - low]
+            total[:] = 0
+            for values, factor in zip(own.block(low, high), factors, strict=True):
+                if scalar(factor) != 0:  # 0 * an infinite delta (D13) would be NaN
+                    np.subtract(values, base[low:high], out=delta)
+                    np.multiply(delta, scalar(factor), out=delta)
+                    np.add(total, delta, out=total)
+            np.add(base[low:high], total, out=out[low:high])
+            settle(out[low:high])
+
+    walk(rows.size, work, pool, threads)
+
+
+def merge_stat(terms: Terms, out: Vector) -> None:
+    """Overwrite the stat slices of `out` by D4 with the declared weights, D5 included."""
+    check_arithmetic()
+    for part in terms.stat:
+        temporary: Vector = np.empty(min(BLOCK, part.stop - part.start), terms.rows.dtype)
+        for low in range(part.start, part.stop, BLOCK):
+            high = min(part.stop, low + BLOCK)
+            with np.errstate(over="ignore", under="ignore"):
+                rows = terms.rows.block(low, high)
+                accumulate(rows, terms.shares, out[low:high], temporary[: high - low])
+                settle(out[low:high])
+
+
+def merge_integers(
+    vectors: Sequence[npt.NDArray[np.int64]], rule: str = "max"
+) -> npt.NDArray[np.int64]:
+    """Merge n int64 vectors of one length by `rule`: "max", "min" or "sum", exactly.
+
+    Raises MergeError for an unknown rule, unequal lengths, and a sum outside int64.
+    """
+    if rule not in ("max", "min", "sum"):
+        raise MergeError(f"unknown integer rule {rule!r}; max, min or sum is expected")
+    if not vectors:
+        raise MergeError("no updates to merge")
+    for k, vector in enumerate(vectors):
+        if vector.shape != vectors[0].shape or vector.ndim != 1 or vector.dtype != np.int64:
+            raise MergeError(
+                f"integer section of roster index {k}: {vector.dtype}{list(vector.shape)}; "
+                f"int64[{vectors[0].size}] is expected"
+            )
+    if rule == "sum":
+        return _sum_integers(vectors)
+    out = vectors[0].copy()
+    for vector in vectors[1:]:
+        if rule == "max":
+            np.maximum(out, vector, out=out)
+        else:
+            np.minimum(out, vector, out=out)
+    return out
+
+
+def _sum_integers(vectors: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Sum in two 32-bit halves, so that no step wraps before the exact total is known."""
+    high = np.zeros_like(vectors[0])
+    low = np.zeros_like(vectors[0])
+    for vector in vectors:
+        high += vector >> 32
+        low += vector & 0xFFFFFFFF
+    high += low >> 32
+    low &= 0xFFFFFFFF
+    outside = (high < -(2**31)) | (high >= 2**31)
+    if outside.any():
+        at = int(np.argmax(outside))
+        raise MergeError(
+            f"element {at} of the integer section: the sum of {len(vectors)} updates is outside "
+            "int64; use max or min, or a smaller counter"
+        )
+    return (high << 32) | low

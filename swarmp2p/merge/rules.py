@@ -1,0 +1,164 @@
+"""The merge itself and the registry of merge rules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from swarmp2p.errors import MergeError
+from swarmp2p.merge.layout import first_non_finite
+from swarmp2p.merge.order import Median, TrimmedMean, WeightedMedian, WeightedTrimmedMean
+from swarmp2p.merge.reducers import Updates, check_arithmetic, merge_stat
+from swarmp2p.merge.robust import (
+    CentredClipping,
+    GeometricMedian,
+    Krum,
+    Mean,
+    MultiKrum,
+    NearestNeighbourMixing,
+    Strict,
+)
+from swarmp2p.merge.terms import MergeRule, Pool, Terms, Vector, require
+
+__all__ = ["MAX_WEIGHT", "MergeResult", "MergeRule", "merge", "rule_named", "rule_names", "weigh"]
+
+MAX_WEIGHT = 2**32 - 1
+
+_NNM = "nnm+"
+_RULES: Mapping[str, Callable[[], MergeRule]] = {
+    "mean": Mean,
+    "cclip": CentredClipping,
+    "strict": Strict,
+    "median": Median,
+    "weighted_median": WeightedMedian,
+    "trimmed_mean": TrimmedMean,
+    "weighted_trimmed_mean": WeightedTrimmedMean,
+    "geometric_median": GeometricMedian,
+    "krum": Krum,
+    "multi_krum": MultiKrum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """A merged vector and what a receipt says about it.
+
+    `weights_used`: the integers after D2's cap. `coefficients`: per roster index the factor of its
+    update, rounded to the compute dtype; empty for rules that are no linear combination.
+    `outliers`: roster indices that D13 shut out.
+    """
+
+    vector: Vector
+    weights_used: tuple[int, ...]
+    coefficients: tuple[float, ...]
+    outliers: tuple[int, ...]
+
+
+def rule_names() -> tuple[str, ...]:
+    """The names that rule_named() knows; "nnm+" may stand before each but strict."""
+    return tuple(_RULES)
+
+
+def rule_named(name: str, params: Mapping[str, float] | None = None) -> MergeRule:
+    """The rule of a run manifest, with its parameters (cclip's `radius`; no other rule has any).
+
+    Raises MergeError for an unknown name or parameter, or a value outside its range.
+    """
+    if name.startswith(_NNM) and name != f"{_NNM}strict" and name[len(_NNM) :] in _RULES:
+        return NearestNeighbourMixing(rule_named(name.removeprefix(_NNM), params))
+    if name not in _RULES:
+        raise MergeError(
+            f"unknown merge rule {name!r:.80}; one of {', '.join(_RULES)} is expected, or nnm+ "
+            "before one of them"
+        )
+    given = dict(params or {})
+    if not given:
+        return _RULES[name]()
+    radius = given.pop("radius", None) if name == "cclip" else None
+    if given:
+        known = "radius" if name == "cclip" else "it has none"
+        raise MergeError(f"rule {name!r}: unknown parameter {min(given)!r}; known: {known}")
+    if isinstance(radius, bool) or not isinstance(radius, int | float):
+        raise MergeError(f"cclip: radius {radius!r}; a finite number above 0 is expected")
+    return CentredClipping(float(radius))
+
+
+def weigh(weights: Sequence[int], *, uniform: bool = False) -> tuple[int, ...]:
+    """ARITHMETIC D2: cap declared weights at twice their upper median; never raise one.
+
+    `uniform` replaces every weight by 1. Raises MergeError for weights outside 1..2^32-1.
+    """
+    for k, weight in enumerate(weights):
+        if not 1 <= weight <= MAX_WEIGHT:
+            raise MergeError(f"weight of roster index {k} is {weight}; 1 to 2^32-1 is expected")
+    if uniform:
+        return (1,) * len(weights)
+    cap = 2 * sorted(weights)[len(weights) // 2]
+    return tuple(min(int(weight), cap) for weight in weights)
+
+
+def merge(
+    updates: Sequence[Vector],
+    base: Vector,
+    weights: Sequence[int],
+    rule: MergeRule,
+    *,
+    stat: Sequence[slice] = (),
+    uniform: bool = False,
+    name_element: Callable[[int], str] | None = None,
+    pool: Pool | None = None,
+    threads: int = 1,
+) -> MergeResult:
+    """Merge n updates in roster order (ascending public key) into a new vector.
+
+    updates: n 1-D C-contiguous arrays, all float32 or all float64, of the length of `base`, the
+    last merged vector. weights: declared, 1..2^32-1. stat: slices of the vector that always merge
+    by D4. name_element: names an element in messages (layout.element_name). pool: threads to use;
+    they change no bit of the result.
+    Raises MergeError for shapes, dtypes or weights that do not fit, for NaN or infinity (naming the
+    roster index and the element), and when n is outside the rule's range.
+    """
+    check_arithmetic()
+    count = len(updates)
+    require(rule, count)
+    if len(weights) != count:
+        raise MergeError(f"{count} updates but {len(weights)} weights")
+    _check_vector("the base", base, base, name_element)
+    for k, update in enumerate(updates):
+        _check_vector(f"the update of roster index {k}", update, base, name_element)
+    used = weigh(weights, uniform=uniform)
+    slices = _check_stat(stat, base.size)
+    terms = Terms(Updates(tuple(updates)), base, used, slices, pool, threads)
+    out: Vector = np.empty_like(base)
+    findings = rule.reduce(terms, out)
+    merge_stat(terms, out)
+    return MergeResult(out, used, findings.coefficients, findings.outliers)
+
+
+def _check_vector(
+    what: str, vector: Vector, base: Vector, name_element: Callable[[int], str] | None
+) -> None:
+    if vector.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise MergeError(f"{what} is {vector.dtype}; float32 or float64 is expected")
+    if vector.ndim != 1 or not vector.flags.c_contiguous:
+        raise MergeError(f"{what} has shape {vector.shape}; one contiguous dimension is expected")
+    if vector.dtype != base.dtype or vector.size != base.size:
+        raise MergeError(
+            f"{what} is {vector.dtype}[{vector.size}]; like the base, {base.dtype}[{base.size}] "
+            "is expected"
+        )
+    index = first_non_finite(vector)
+    if index is not None:
+        element = name_element(index) if name_element else f"element {index}"
+        raise MergeError(f"{what}: {element} is {vector[index]}; only finite values can be merged")
+
+
+def _check_stat(stat: Sequence[slice], size: int) -> tuple[slice, ...]:
+    end = 0
+    for part in stat:
+        if part.step not in (None, 1) or not end <= part.start <= part.stop <= size:
+            raise MergeError(
+                f"stat slice {part}: ascending, disjoint slices within 0..{size} are expected"
+            )
+        end = part.stop
+    return tuple(stat)

@@ -1,0 +1,117 @@
+"""What a merge rule receives and returns."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from swarmp2p.errors import MergeError
+
+Vector = npt.NDArray[np.floating[Any]]  # 1-D, float32 or float64: the compute dtype
+
+
+class Pool(Protocol):
+    """Threads lent to the engine; concurrent.futures.ThreadPoolExecutor is one."""
+
+    def map(self, fn: Callable[[int], None], iterable: Iterable[int], /) -> Iterator[None]:
+        """Run `fn` on each item; the iterator raises what `fn` raised."""
+        ...
+
+
+class Rows(Protocol):
+    """n vectors of one length and dtype, seen block by block."""
+
+    @property
+    def count(self) -> int:
+        """How many vectors."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Elements of each vector."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        ...
+
+    def block(self, start: int, stop: int) -> Sequence[Vector]:
+        """Elements [start, stop) of every vector, to be read only, good until the next call."""
+        ...
+
+    def for_thread(self) -> "Rows":
+        """The same vectors, with scratch memory of its own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One merge: n updates in roster order, and what else a rule may look at.
+
+    `weights` are the integers after the cap of ARITHMETIC D2, `base` is the last merged vector,
+    `stat` the slices (ascending, disjoint) that always merge by D4 and that no rule measures.
+    """
+
+    rows: Rows
+    base: Vector
+    weights: tuple[int, ...]
+    stat: tuple[slice, ...] = ()
+    pool: Pool | None = None
+    threads: int = 1
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """w_k = f64(W_k) / f64(sum W)."""
+        total = float(sum(self.weights))
+        return tuple(float(weight) / total for weight in self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a rule did beside writing the merged vector.
+
+    `coefficients`: per roster index the factor of its update (rules that are no linear combination
+    of the updates leave it empty). `outliers`: roster indices shut out by D13.
+    """
+
+    coefficients: tuple[float, ...] = ()
+    outliers: tuple[int, ...] = ()
+
+
+class MergeRule(Protocol):
+    """A rule that turns n updates into one vector (ARITHMETIC D4 to D11)."""
+
+    @property
+    def name(self) -> str:
+        """The name in the run manifest."""
+        ...
+
+    @property
+    def min_peers(self) -> int:
+        """The smallest roster the rule accepts."""
+        ...
+
+    @property
+    def faults(self) -> str:
+        """How many bad updates f the rule is built for, in words or as a formula of n."""
+        ...
+
+    def reduce(self, terms: Terms, out: Vector) -> Findings:
+        """Write the merged vector, D5 included, to `out` (stat slices may hold anything).
+
+        The bits do not depend on block sizes or threads. Raises MergeError when the number of
+        updates is outside the rule's range.
+        """
+        ...
+
+
+def require(rule: MergeRule, count: int) -> None:
+    """Raise MergeError if `count` updates are outside the rule's range."""
+    if count < rule.min_peers:
+        raise MergeError(
+            f"rule {rule.name!r} takes n >= {rule.min_peers} updates ({rule.faults}); there are "
+            f"{count}"
+        )

@@ -1,0 +1,1 @@
+"""The Transport seam on trio and libp2p."""

@@ -1,0 +1,1 @@
+"""The node itself, over the seams only."""

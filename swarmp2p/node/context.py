@@ -1,0 +1,85 @@
+"""What every part of a node is given: its keys, its run, and its seams."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from swarmp2p.crypto.keys import IdentityKey
+from swarmp2p.ledger.interface import ChainView, Ledger, Member, Phase
+from swarmp2p.manifest import RunManifest
+from swarmp2p.protocol.rounds import Facts, RoundPhase
+from swarmp2p.seams import Clock, Rng, Store, Transport
+
+
+class Log(Protocol):
+    """Takes one event with plain values; never keys, never parameters."""
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """Write a line."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """One node's surroundings. `domain` is D; `names` are labels for people, by peer key."""
+
+    manifest: RunManifest
+    domain: bytes
+    key: IdentityKey
+    transport: Transport
+    ledger: Ledger
+    store: Store
+    clock: Clock
+    rng: Rng
+    log: Log
+    poll: float = 0.2
+    names: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def me(self) -> bytes:
+        """This node's public key."""
+        return self.key.public
+
+    def name(self, peer: bytes) -> str:
+        """The peer's label, or the first 8 hex digits of its key."""
+        return self.names.get(peer, peer.hex()[:8])
+
+
+_PHASES = {
+    Phase.COMMIT: RoundPhase.COMMIT,
+    Phase.ATTEMPT: RoundPhase.ATTEMPT,
+    Phase.SEALED: RoundPhase.SEALED,
+    Phase.VOID: RoundPhase.VOID,
+}
+
+
+def facts_of(view: ChainView, head: int, me: bytes) -> Facts:
+    """The chain's view in the round machine's terms: peers instead of enrolment indices."""
+    peer_of = {member.index: member.peer for member in view.members}
+    mine = view.member(me)
+    live = [member.index for member in view.members if member.live]
+    here = view.round
+    turn = live.index(mine.index) + here.round + here.attempt if mine else 0
+    return Facts(
+        head=head,
+        round=here.round,
+        attempt=here.attempt,
+        phase=_PHASES[here.phase],
+        base=here.base,
+        roster=tuple(sorted(peer_of[index] for index in here.roster)),
+        committed=frozenset(peer_of[index] for index in here.commits),
+        attested=frozenset(peer_of[index] for index in here.attests),
+        had=frozenset(peer_of[index] for index in here.haves),
+        exchange_deadline=here.exchange_deadline,
+        last_post=here.last_post,
+        ever_sealed=view.last_sealed_round > 0,
+        me_live=mine is not None,
+        me_active=mine is not None and mine.index in view.active,
+        rank=turn % len(live) if live else 0,
+        finished=view.finished,
+        live=tuple(member.peer for member in view.members if member.live),
+    )
+
+
+def bitmap_of(peers: frozenset[bytes], members: tuple[Member, ...]) -> int:
+    """Peers as a bitmap by enrolment index."""
+    return sum(1 << member.index for member in members if member.peer in peers)

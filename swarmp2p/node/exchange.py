@@ -1,0 +1,133 @@
+"""Bulk transfer: pull a blob from whoever has it, and serve the blobs that are kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarmp2p.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    TransportError,
+)
+from swarmp2p.node.pump import pump
+from swarmp2p.protocol.getter import ChunkRefused, ChunkVerified, Getter, GetterDone
+from swarmp2p.protocol.provider import ChunkWanted, Provider
+from swarmp2p.seams import Clock, Rng, Store, Stream, Transport
+from swarmp2p.wire.registry import PROTOCOL_CHUNK, Code
+
+RETRY_SECONDS = 0.2
+ROUND_ROBIN_SECONDS = 0.5
+
+
+@dataclass
+class Traffic:
+    """Payload bytes of chunks, counted where they cross the network."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class BlobExchange:
+    """Fetches and serves blobs over `/swarmp2p/chunk/1`."""
+
+    def __init__(
+        self, transport: Transport, store: Store, clock: Clock, rng: Rng, log: Callable[..., None]
+    ) -> None:
+        """All from outside; `log(event, **fields)` takes plain values."""
+        self._transport = transport
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+        self._log = log
+        self.traffic = Traffic()
+        self.hidden: set[bytes] = set()
+        """Roots not to be served yet: our own update before COMMIT is closed for good."""
+
+    async def fetch(
+        self,
+        root: bytes,
+        sizes: Sequence[int],
+        providers: Callable[[], Sequence[bytes]],
+    ) -> None:
+        """Pull what is missing of a blob until it is whole; the caller's scope bounds the time.
+
+        `providers()` is asked anew for each turn and gives peers in order of preference.
+        """
+        while True:
+            for peer in providers():
+                missing = sorted(set(range(len(sizes))) - self._store.chunks(root))
+                if not missing:
+                    return
+                await self._fetch_from(peer, root, sizes, missing)
+            if len(self._store.chunks(root)) == len(sizes):
+                return
+            await self._clock.sleep(ROUND_ROBIN_SECONDS * (0.5 + self._rng.uniform()))
+
+    async def _fetch_from(
+        self,
+        peer: bytes,
+        root: bytes,
+        sizes: Sequence[int],
+        missing: Sequence[int],
+    ) -> None:
+        """One stream to one provider; what fails here is tried elsewhere."""
+        getter = Getter(root, sizes, missing, now=self._clock.now())
+        retry = False
+
+        async def on_event(event: Any) -> bool:
+            nonlocal retry
+            if isinstance(event, ChunkVerified):
+                self._keep(root, event)
+            elif isinstance(event, ChunkRefused):
+                retry = retry or event.code == Code.RETRY
+            return isinstance(event, GetterDone)
+
+        try:
+            stream = await self._transport.open_stream(peer, PROTOCOL_CHUNK)
+        except TransportError as error:
+            self._log("fetch-failed", peer=peer.hex(), root=root.hex(), why=str(error))
+            return
+        try:
+            await pump(stream, getter, self._clock, on_event)
+            await stream.aclose()
+        except (RemoteProtocolError, TransportError) as error:
+            await stream.reset()
+            self._log("fetch-failed", peer=peer.hex(), root=root.hex(), why=str(error))
+        except BaseException:
+            await stream.reset()
+            raise
+        if retry:
+            await self._clock.sleep(RETRY_SECONDS)
+
+    def _keep(self, root: bytes, event: ChunkVerified) -> None:
+        self.traffic.bytes_in += len(event.data)
+        self._store.put_chunk(root, event.index, event.data, event.proof)
+
+    async def serve(self, stream: Stream) -> None:
+        """Answer one peer's requests until it ends the stream."""
+        provider = Provider()
+
+        async def on_event(event: Any) -> bool:
+            if isinstance(event, ChunkWanted):
+                self._answer(provider, event)
+            return False
+
+        try:
+            await pump(stream, provider, self._clock, on_event, serving=True)
+            await stream.aclose()
+        except (RemoteProtocolError, TransportError, LocalProtocolError) as error:
+            self._log("serve-ended", peer=stream.remote_peer.hex(), why=str(error))
+            await stream.reset()
+
+    def _answer(self, provider: Provider, wanted: ChunkWanted) -> None:
+        if wanted.root in self.hidden:
+            # CHUNK-012: a request that comes before the reveal is answered RETRY, with no strike.
+            provider.refuse(Code.RETRY)
+            return
+        kept = self._store.get_chunk(wanted.root, wanted.index)
+        if kept is None:
+            provider.refuse(Code.NOT_FOUND)
+            return
+        data, proof = kept
+        provider.send_chunk(data, proof)
+        self.traffic.bytes_out += len(data)

@@ -1,0 +1,121 @@
+"""Receipts: what a round came to, who was in it, and who was missing.
+
+The shared part is equal on all nodes that saw the round end; the local note is this node's own.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmp2p.ledger.interface import ChainView, Phase, RoundView
+from swarmp2p.node.context import Context
+from swarmp2p.wire.registry import TAG_RECEIPT
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One round's outcome.
+
+    `sealed` False means void: the base stays. `complete` means that the contributors are all
+    enrolled, unrevoked peers; `missing` names the others. `local` holds this node's timings.
+    """
+
+    run_id: str
+    round: int
+    attempt: int
+    sealed: bool
+    complete: bool
+    contributors: tuple[str, ...]
+    missing: tuple[str, ...]
+    merged_root: str
+    shared: Mapping[str, Any]
+    signature: str
+    local: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return {
+            "run_id": self.run_id,
+            "round": self.round,
+            "attempt": self.attempt,
+            "outcome": "sealed" if self.sealed else "void",
+            "verdict": "complete" if self.complete else "partial",
+            "contributors": list(self.contributors),
+            "missing": list(self.missing),
+            "merged_root": self.merged_root,
+            "shared": dict(self.shared),
+            "signature": self.signature,
+            "local": dict(self.local),
+        }
+
+
+def shared_bytes(shared: Mapping[str, Any]) -> bytes:
+    """What the signature of a receipt covers: the tag, then JSON with sorted keys, no spaces."""
+    return TAG_RECEIPT + json.dumps(shared, sort_keys=True, separators=(",", ":")).encode()
+
+
+def make_receipt(
+    context: Context,
+    view: ChainView,
+    ended: RoundView,
+    weights_used: Mapping[bytes, int],
+    local: Mapping[str, Any],
+) -> Receipt:
+    """The receipt of a round that has ended, signed by this node.
+
+    `view` is a final view at or after the round's end; `weights_used` is empty where this node
+    did not compute the merge.
+    """
+    peer_of = {member.index: member.peer for member in view.members}
+    sealed = ended.phase is Phase.SEALED
+    inside = sorted(peer_of[i] for i in ended.roster) if sealed else []
+    missing = sorted(m.peer for m in _expected(view, ended) if m.peer not in inside)
+    shared: dict[str, Any] = {
+        "run_id": context.manifest.run_id.hex(),
+        "round": ended.round,
+        "attempt": ended.attempt,
+        "outcome": "sealed" if sealed else "void",
+        "base": ended.base.hex(),
+        "merged_root": ended.sealed_root.hex() if sealed else "",
+        "contributors": [peer.hex() for peer in inside],
+        "missing": [peer.hex() for peer in missing],
+        "commitments": {
+            peer_of[i].hex(): {"commitment": c.commitment.hex(), "weight": c.weight}
+            for i, c in sorted(ended.commits.items())
+        },
+        "attestations": sorted(
+            peer_of[i].hex()
+            for i, a in ended.attests.items()
+            if a.root == ended.sealed_root and a.aux == ended.sealed_aux and sealed
+        ),
+    }
+    return Receipt(
+        run_id=shared["run_id"],
+        round=ended.round,
+        attempt=ended.attempt,
+        sealed=sealed,
+        complete=sealed and not missing,
+        contributors=tuple(context.name(peer) for peer in inside),
+        missing=tuple(context.name(peer) for peer in missing),
+        merged_root=shared["merged_root"],
+        shared=shared,
+        signature=context.key.sign(shared_bytes(shared)).hex(),
+        local={
+            "node": context.name(context.me),
+            "peer": context.me.hex(),
+            "weights_used": {context.name(p): w for p, w in weights_used.items()},
+            **local,
+        },
+    )
+
+
+def _expected(view: ChainView, ended: RoundView) -> list[Any]:
+    """All enrolled and unrevoked peers when the round ended."""
+    end = ended.ended_block
+    return [
+        member
+        for member in view.members
+        if member.enrolled_block <= end
+        and (member.revoked_block == 0 or member.revoked_block > end)
+    ]

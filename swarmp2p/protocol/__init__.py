@@ -1,0 +1,1 @@
+"""State machines over messages; time and chance are arguments."""

@@ -1,0 +1,180 @@
+"""A chain in memory: the Ledger seam over `RunContract`, with blocks on the world's clock."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import trio
+
+from swarmp2p.errors import TransactionRevertedError
+from swarmp2p.ledger.interface import Block, ChainView, Member, RoundView, RunTerms
+from swarmp2p.sim.contract import ContractTerms, RunContract
+
+CHAIN_ID = 20256
+_KEEP_BLOCKS = 128
+
+
+class MemoryChain:
+    """One chain for all simulated nodes. `run` mines a block every `interval` seconds."""
+
+    def __init__(self, terms: ContractTerms, peers: list[bytes], manifest_hash: bytes) -> None:
+        """`peers` are enrolled in this order before block 0."""
+        self.terms = terms
+        self._manifest_hash = manifest_hash
+        self.members = [
+            Member(index, peer, peer[:20], 0, 0, 0, bytes(64), (f"/memory/{peer.hex()[:16]}",))
+            for index, peer in enumerate(peers)
+        ]
+        self._live = set(range(len(peers)))
+        self.contract = RunContract(terms, self._live)
+        self._pool: list[tuple[Callable[[RunContract], None], trio.Event, list[Exception]]] = []
+        self._history: dict[int, ChainView] = {}
+        self._keep()
+
+    async def run(self, interval: float = 1.0) -> None:
+        """Mine for ever."""
+        while True:
+            await trio.sleep(interval)
+            self.mine()
+
+    def mine(self) -> None:
+        """One block with every pooled transaction, in the order of arrival."""
+        self.contract.tick()
+        pool, self._pool = self._pool, []
+        for call, done, errors in pool:
+            try:
+                call(self.contract)
+            except TransactionRevertedError as error:
+                errors.append(error)
+            done.set()
+        self._keep()
+
+    async def send(self, call: Callable[[RunContract], None]) -> None:
+        """Pool a transaction and wait until it is mined. Raises TransactionRevertedError."""
+        done, errors = trio.Event(), list[Exception]()
+        self._pool.append((call, done, errors))
+        await done.wait()
+        if errors:
+            raise errors[0]
+
+    def enrol(self, peer: bytes) -> None:
+        """A newcomer, in the block being mined."""
+        index = len(self.members)
+        address = (f"/memory/{peer.hex()[:16]}",)
+        block = self.contract.block
+        self.members.append(Member(index, peer, peer[:20], 0, block, 0, bytes(64), address))
+        self.contract.live.add(index)
+        self.contract.roster_changed()
+
+    def revoke(self, index: int) -> None:
+        """A member leaves for good."""
+        self.members[index] = replace(self.members[index], revoked_block=self.contract.block)
+        self.contract.live.discard(index)
+        self.contract.roster_changed()
+
+    def _keep(self) -> None:
+        contract = self.contract
+        self._history[contract.block] = ChainView(
+            block=Block(contract.block, contract.block.to_bytes(32, "big")),
+            genesis_root=contract.genesis_root,
+            round=contract.view(),
+            finished=contract.finished,
+            stopped=contract.stopped,
+            last_sealed_round=contract.last_sealed_round,
+            last_root=contract.last_root,
+            consecutive_voids=contract.voids,
+            active=frozenset(contract.active()),
+            members=tuple(self.members),
+        )
+        self._history.pop(contract.block - _KEEP_BLOCKS, None)
+
+    def final_view(self) -> ChainView:
+        """The state `depth` blocks below the head."""
+        return self._history[max(0, self.contract.block - self.terms.depth)]
+
+    def index_of(self, peer: bytes) -> int:
+        """A peer's enrolment index."""
+        return next(member.index for member in self.members if member.peer == peer)
+
+    def run_terms(self) -> RunTerms:
+        """The deployed terms."""
+        terms = self.terms
+        return RunTerms(
+            chain_id=CHAIN_ID,
+            contract=bytes(20),
+            registry=bytes(20),
+            manifest_hash=self._manifest_hash,
+            init_root=terms.init_root,
+            last_round=terms.last_round,
+            min_peers=terms.min_peers,
+            commit_blocks=terms.commit_blocks,
+            exchange_blocks=terms.exchange_blocks,
+            post_blocks=terms.post_blocks,
+            depth=terms.depth,
+        )
+
+
+class MemoryLedger:
+    """One node's end of a MemoryChain."""
+
+    def __init__(self, chain: MemoryChain, peer: bytes) -> None:
+        """`peer` sends this node's transactions."""
+        self._chain = chain
+        self._peer = peer
+
+    @property
+    def _me(self) -> int:
+        return self._chain.index_of(self._peer)
+
+    async def terms(self) -> RunTerms:
+        """The run's fixed terms."""
+        return self._chain.run_terms()
+
+    async def head(self) -> int:
+        """Number of the newest block."""
+        return self._chain.contract.block
+
+    async def final_view(self) -> ChainView:
+        """The state at the last final block."""
+        return self._chain.final_view()
+
+    async def round_view(self, number: int) -> RoundView:
+        """A past or the current round."""
+        past = self._chain.contract.rounds.get(number)
+        return past if past is not None else self._chain.final_view().round
+
+    async def genesis(self, root: bytes) -> None:
+        """Post the initial model's root."""
+        await self._chain.send(lambda run: run.genesis(root, owner=False))
+
+    async def join(self) -> None:
+        """Ask to be waited for again."""
+        await self._chain.send(lambda run: run.join(self._me))
+
+    async def commit(
+        self, number: int, attempt: int, commitment: bytes, weight: int, base: bytes
+    ) -> None:
+        """Commit to an update; the policy `robust` knows attempt 0 only."""
+        if attempt:
+            raise TransactionRevertedError("WrongAttempt", "commits are for attempt 0")
+        await self._chain.send(lambda run: run.commit(self._me, number, commitment, weight, base))
+
+    async def have(self, number: int, attempt: int, bitmap: int) -> None:
+        """Say which updates are held."""
+        await self._chain.send(lambda run: run.have(self._me, number, attempt, bitmap))
+
+    async def attest(self, number: int, attempt: int, root: bytes, aux: bytes) -> None:
+        """Attest the merged root."""
+        await self._chain.send(lambda run: run.attest(self._me, number, attempt, root, aux))
+
+    async def next_attempt(self, number: int, attempt: int) -> None:
+        """Open the next attempt."""
+        await self._chain.send(lambda run: run.next_attempt(self._me, number, attempt))
+
+    async def vote_stop(self) -> None:
+        """Vote to stop the run."""
+        await self._chain.send(lambda run: run.vote_stop(self._me))
+
+    async def set_addresses(self, addresses: tuple[str, ...]) -> None:
+        """Change the enrolment's addresses."""
+        member = self._chain.members[self._me]
+        self._chain.members[member.index] = replace(member, addresses=addresses)

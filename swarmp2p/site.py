@@ -1,0 +1,124 @@
+"""Writes what a site needs to run a node: two keys, their passphrase, a commented node.toml."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swarmp2p.crypto import identity
+from swarmp2p.crypto.keys import IdentityKey, Secret
+from swarmp2p.errors import ConfigError
+from swarmp2p.ledger.accounts import account_address, checksum, new_account, save_account
+from swarmp2p.manifest import format_value
+from swarmp2p.seams import Rng
+
+NO_RUN = "0x" + "00" * 20
+# scrypt's N for a keystore under 24 random bytes: nobody guesses those, so it need not be slow.
+_KEYSTORE_ITERATIONS = 2**12
+
+
+@dataclass(frozen=True)
+class SiteKeys:
+    """A site's two keys: Ed25519 for the network, secp256k1 (32 bytes) for the chain."""
+
+    identity: IdentityKey
+    account: bytes
+
+    @property
+    def address(self) -> str:
+        """The Ethereum account, 0x and 40 hex digits."""
+        return checksum(account_address(self.account))
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """What node.toml is filled with. Paths are as they shall stand in the file."""
+
+    name: str
+    ledger_url: str = "http://127.0.0.1:8545"
+    run: str = NO_RUN
+    listen: str = "/ip4/127.0.0.1/tcp/0"
+    manifest: str = "run.toml"
+    receipts: str = "state/receipts"
+    program: str = ""
+    poll: float = 0.2
+    linger: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_keys(rng: Rng) -> SiteKeys:
+    """Fresh keys."""
+    return SiteKeys(IdentityKey.from_seed(rng.token(32)), new_account(rng.token))
+
+
+def write_site(folder: Path, keys: SiteKeys, settings: SiteSettings, rng: Rng) -> Path:
+    """Fill `folder` with keys/ and node.toml; return node.toml's path.
+
+    Raises ConfigError where a file stands already: nothing is overwritten.
+    """
+    config = folder / "node.toml"
+    private = folder / "keys"
+    for path in (config, private):
+        if path.exists():
+            raise ConfigError(f"{path} exists already; nothing was changed")
+    passphrase = Secret(rng.token(24).hex().encode())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        private.mkdir(mode=0o700)
+        write_private(private / "passphrase", passphrase.reveal() + b"\n")
+        sealed = identity.seal_identity(keys.identity.seed, passphrase, rng)
+        write_private(private / "identity.key", sealed)
+        save_account(
+            private / "account.json",
+            keys.account,
+            passphrase.reveal().decode(),
+            iterations=_KEYSTORE_ITERATIONS,
+        )
+        config.write_text(format_config(settings), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from None
+    return config
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """A new file that only its owner may read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+
+
+def format_config(settings: SiteSettings) -> str:
+    """node.toml, with a comment for each key."""
+    text = f"""\
+# Settings of one swarmp2p node. Relative paths are relative to this file.
+[node]
+name = {format_value(settings.name)}                  # how logs and receipts call this site
+listen = {format_value(settings.listen)}   # port 0: any free one; the chain tells the others
+state = "state"                  # guard rows, chunks, log, control socket
+receipts = {format_value(settings.receipts)}
+poll = {settings.poll}                       # seconds between two looks at the chain
+linger = {settings.linger}                     # seconds to go on serving after training has ended
+
+[keys]                           # keep these to yourself; back them up
+identity = "keys/identity.key"   # signs messages, names this peer
+account = "keys/account.json"    # sends this site's transactions
+passphrase_file = "keys/passphrase"
+
+[ledger]
+url = {format_value(settings.ledger_url)}
+run = {format_value(settings.run)}  # printed by `swarmp2p ledger deploy`
+manifest = {format_value(settings.manifest)}            # the run's terms, equal at all sites
+
+"""
+    if settings.program:
+        text += f"[train]\nprogram = {format_value(settings.program)}\n\n[train.options]\n"
+    else:
+        text += '[train]\n# program = "package.module:function"   # called with a Swarm\n\n'
+        text += "[train.options]\n"
+    text += "".join(f"{key} = {format_value(value)}\n" for key, value in settings.options.items())
+    text += "\n[peers]                          # what to call the others, by their keys\n"
+    return text + "".join(
+        f"{name} = {format_value(key)}\n" for name, key in settings.labels.items()
+    )

@@ -1,0 +1,1 @@
+"""Durable state: guard rows, rounds, chunks."""

@@ -1,0 +1,141 @@
+"""Random transactions on the contract and on the model: equal errors and equal views at every step."""
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from contract_chain import Reverted
+from contract_model import ATTEMPT, COMMIT, ModelRun, ModelTerms
+from contract_swarm import GENESIS, TERMS, Swarm, bits, digest
+
+MINIMA = (0, 0, 0, 2, 3)
+STEPS = 220
+
+
+class Pair:
+    """One contract and one model under the same calls."""
+
+    def __init__(self, swarm: Swarm, owner_minimum: int, last_round: int, rng: Random) -> None:
+        self.swarm, self.rng = swarm, rng
+        terms = ModelTerms(
+            commit_blocks=TERMS["commitBlocks"],
+            exchange_blocks=TERMS["exchangeBlocks"],
+            post_blocks=TERMS["postBlocks"],
+            depth=TERMS["depth"],
+            owner_minimum=owner_minimum,
+            last_round=last_round,
+        )
+        self.model = ModelRun(terms, swarm.enrolled, swarm.chain.block, GENESIS)
+        self.seen: Counter[str] = Counter()
+
+    def step(self) -> None:
+        """One random call or some blocks, rather likely ones that get a round on."""
+        rng, r = self.rng, self.model.round
+        likely = {COMMIT: ["commit"] * 6, ATTEMPT: ["attest"] * 4 + ["have"] * 4}
+        rare = ["join", "stop", "revoke", "enrol", "attest", "have", "commit"]
+        kind = rng.choice(likely.get(r.phase, []) + ["mine"] * 3 + ["next", rng.choice(rare)])
+        if kind == "mine":
+            over = r.last_post + 1 - self.model.block  # often straight to the end of an attempt
+            blocks = over if over > 0 and rng.random() < 0.3 else rng.choice((1, 1, 2, 5))
+            self.swarm.chain.mine(blocks)
+            self.model.mine(blocks)
+        elif kind == "enrol":
+            if self.swarm.enrolled < 8 and rng.random() < 0.5:
+                self.model.enrol(self.swarm.enrol())
+        elif kind == "revoke":
+            if rng.random() < 0.3:
+                peer = rng.randrange(self.swarm.enrolled)
+                self.compare_errors(self.model.revoke(peer), lambda: self.swarm.revoke(peer))
+        else:
+            self.call(kind)
+        self.compare_views()
+
+    def call(self, kind: str) -> None:
+        rng, r, swarm = self.rng, self.model.round, self.swarm
+        sender = rng.randrange(swarm.enrolled + 1) if rng.random() < 0.05 else self.peer()
+        number = r.number if rng.random() < 0.95 else r.number + rng.choice((-1, 1))
+        attempt = r.attempt if rng.random() < 0.95 else (r.attempt + 1) % 3
+        if kind == "commit":
+            base = self.model.base if rng.random() < 0.95 else digest("another base")
+            body = (digest(f"c{rng.random()}"), rng.randint(1, 2**32 - 1), base)
+            expected = self.model.commit(sender, number, *body)
+            self.compare_errors(expected, lambda: swarm.send(sender, "commit", number, 0, *body))
+        elif kind == "have":
+            held = {i for i in range(swarm.enrolled) if rng.random() < 0.75}
+            expected = self.model.have(sender, number, attempt, held)
+            send = lambda: swarm.send(sender, "have", number, attempt, bits(*held))  # noqa: E731 (called once, below)
+            self.compare_errors(expected, send)
+        elif kind == "attest":
+            lie = rng.random() < 0.35
+            root = digest(f"{r.number} {rng.choice((1, 2)) if lie else 0}")
+            aux = digest("aux") if rng.random() < 0.1 else bytes(32)
+            expected = self.model.attest(sender, number, attempt, (root, aux))
+            self.compare_errors(
+                expected, lambda: swarm.send(sender, "attest", number, attempt, root, aux)
+            )
+        elif kind == "next":
+            expected = self.model.next_attempt(sender, number, attempt)
+            self.compare_errors(
+                expected, lambda: swarm.send(sender, "nextAttempt", number, attempt)
+            )
+        elif kind == "join":
+            self.compare_errors(self.model.join(sender), lambda: swarm.send(sender, "join"))
+        elif rng.random() < 0.3:
+            expected = self.model.vote_stop(sender)
+            self.compare_errors(expected, lambda: swarm.send(sender, "voteStop"))
+
+    def peer(self) -> int:
+        """Rather one who has not done yet what the phase asks for."""
+        r = self.model.round
+        idle = set(range(self.swarm.enrolled)) - set(r.commits if r.phase == COMMIT else r.attests)
+        return self.rng.choice(sorted(idle) or range(self.swarm.enrolled))
+
+    def compare_errors(self, expected: str | None, send: Callable[[], object]) -> None:
+        try:
+            send()
+        except Reverted as reverted:
+            assert reverted.name == expected
+            self.seen[reverted.name] += 1
+        else:
+            assert expected is None
+
+    def compare_views(self) -> None:
+        state, view = self.swarm.chain.call(self.swarm.run, "snapshot")
+        assert state == self.model.state_view(GENESIS)
+        assert view == self.model.round_view(self.model.round)
+        if self.model.past:
+            old = self.rng.choice(self.model.past)
+            assert self.swarm.round(old.number) == self.model.round_view(old)
+
+
+def play(prepare: Callable[..., Swarm], seed: int) -> Pair:
+    rng = Random(seed)  # noqa: S311 (test moves, no secrets)
+    enrolled, minimum, last = rng.randint(2, 7), rng.choice(MINIMA), rng.choice((0, 0, 4))
+    pair = Pair(prepare(enrolled, minPeers=minimum, lastRound=last), minimum, last, rng)
+    for _ in range(STEPS):
+        pair.step()
+    return pair
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_run__equals_the_model_under_random_calls(
+    swarm_of: Callable[..., Swarm], seed: int
+) -> None:
+    play(swarm_of, seed)
+
+
+def test_random_calls__reach_every_outcome_so_that_the_comparison_means_something(
+    swarm_of: Callable[..., Swarm],
+) -> None:
+    errors: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    for seed in range(100, 108):
+        pair = play(swarm_of, seed)
+        errors += pair.seen
+        model = pair.model
+        ends["stopped"] += model.stopped
+        ends["sealed"] += model.last_sealed
+        for r in [*model.past, model.round]:
+            ends[f"phase {r.phase} attempt {r.attempt}"] += 1
+    print(errors, ends)
