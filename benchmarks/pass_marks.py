@@ -64,7 +64,7 @@ def summarise(seeds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
 def markdown(summary: dict[str, Any], seeds: int, training: Training) -> str:
     """Two tables: the figures of each model, and the marks."""
     lines = [
-        f"{PEERS} hospitals, mean of {seeds} seeds: {training.rounds} x {training.local_steps} steps.",
+        f"{PEERS} hospitals, {seeds} seeds, {training.rounds} x {training.local_steps} steps",
         "",
         "| model | AUC | accuracy | sensitivity | specificity |",
         "|---|---|---|---|---|",

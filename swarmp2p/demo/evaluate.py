@@ -12,11 +12,20 @@ from typing import Any
 import numpy as np
 
 from swarmp2p.demo.features import FloatArray, inputs
-from swarmp2p.demo.history import HISTORY, MODEL, Entry, read_history, read_model
+from swarmp2p.demo.history import (
+    DIGEST,
+    HISTORY,
+    MODEL,
+    Entry,
+    read_digest,
+    read_history,
+    read_model,
+)
 from swarmp2p.demo.hospitals import Site
 from swarmp2p.demo.model import Parameters, initial_params, local_steps, loss, params_sha256
 from swarmp2p.demo.scoring import Figures, Scores, judge
 from swarmp2p.demo.settings import Training
+from swarmp2p.errors import StateError
 
 Data = tuple[FloatArray, FloatArray]
 
@@ -27,6 +36,7 @@ class SiteOutcome:
 
     params: Parameters | None
     history: Sequence[Entry] = ()
+    sha256: str = ""  # as the node's own process computed it; "": compute it here
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,11 @@ class Evaluation:
 
 def read_outcome(folder: Path) -> SiteOutcome:
     """What the trainer left in a node's folder. Raises ConfigError for files that are not its."""
-    return SiteOutcome(read_model(folder / MODEL), read_history(folder / HISTORY))
+    digest = read_digest(folder / DIGEST)
+    params = read_model(folder / MODEL)
+    if params is not None and params_sha256(params) != digest:
+        raise StateError(f"{folder / MODEL} is not what its node hashed; run the demo again")
+    return SiteOutcome(params, read_history(folder / HISTORY), digest)
 
 
 def evaluate_run(
@@ -75,7 +89,11 @@ def evaluate_run(
         _site_row(site, alone[site.name][-1], finals[site.name], test, own_test[site.name])
         for site in sites
     ]
-    hashes = {name: params_sha256(params) for name, params in finals.items() if params is not None}
+    hashes = {
+        name: outcomes[name].sha256 or params_sha256(params)
+        for name, params in finals.items()
+        if params is not None
+    }
     curves = _curves(alone, central, outcomes, test)
     return Evaluation(rows, judge(central[-1], *test).to_json(), hashes, curves)
 

@@ -15,6 +15,7 @@ from swarmp2p.errors import ConfigError, StateError
 
 HISTORY = "history.jsonl"
 MODEL = "model.npz"
+DIGEST = "model.sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,25 @@ def write_model(path: Path, params: Mapping[str, np.ndarray]) -> None:
         raise StateError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def write_digest(path: Path, digest: str) -> None:
+    """Write the hash that the node computed over its final parameters. Raises StateError."""
+    _replace(path, digest.encode() + b"\n")
+
+
+def read_digest(path: Path) -> str:
+    """The hash that a node left, "" where it left none. Raises StateError."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"{path}: cannot be read: {error}") from error
+
+
 def read_model(path: Path) -> Parameters | None:
     """The final parameters, or None where the node left none. Raises ConfigError for others."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return verify_params({name: archive[name] for name in archive.files})
     except FileNotFoundError:
         return None

@@ -13,7 +13,7 @@ from swarmp2p.demo.hospitals import HEART_CSV, Site, choose_sites, load_patients
 from swarmp2p.demo.processes import Chain, NodeProcess, start_chain
 from swarmp2p.demo.progress import Progress
 from swarmp2p.demo.report import write_report
-from swarmp2p.demo.settings import MAX_LOCAL_STEPS, Training
+from swarmp2p.demo.settings import MAX_LOCAL_STEPS, Training, training_from_options
 from swarmp2p.demo.setup import deploy_and_enrol, write_folder
 from swarmp2p.errors import ConfigError, RunError, StateError
 from swarmp2p.manifest import AUDIT_ALL, RunManifest, check_manifest
@@ -182,7 +182,7 @@ def _conclude(
     sites: Sequence[Site], manifest: RunManifest, out: Path, progress: Progress
 ) -> dict[str, Any]:
     outcomes = {site.name: read_outcome(out / "nodes" / site.name) for site in sites}
-    evaluation = evaluate_run(sites, outcomes, Training(rounds=manifest.rounds))
+    evaluation = evaluate_run(sites, outcomes, training_from_options(manifest.options))
     metrics = build_metrics(manifest.run_id.hex(), read_rounds(out), evaluation, out)
     part = out / "metrics.json.part"
     part.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

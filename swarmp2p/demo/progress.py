@@ -75,7 +75,7 @@ def _line(sealed: int, statuses: Statuses, gone: set[str]) -> str:
 
 
 def _status_table(statuses: Statuses, gone: set[str]) -> Table:
-    table = Table(title="swarmp2p demo: four hospitals, no centre" if len(statuses) == 4 else None)
+    table = Table(title=f"swarmp2p: {len(statuses)} sites, no centre")
     for column in ("site", "phase", "round", "loss", "in", "out", "waiting for"):
         table.add_column(column, justify="right" if column in ("round", "loss") else "left")
     for name, status in statuses.items():

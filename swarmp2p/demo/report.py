@@ -92,7 +92,7 @@ def _tiles(metrics: Metrics) -> str:
     tiles = [
         ("AUC, swarm", _figure(mean_figure(metrics, "swarm", "auc")), "the merged model"),
         ("AUC, alone", _figure(mean_figure(metrics, "alone", "auc")), "mean of the hospitals"),
-        ("AUC, data in one place", _figure(metrics["central"]["auc"]), "the reference"),
+        ("AUC, pooled data", _figure(metrics["central"]["auc"]), "the reference"),
         ("Rounds sealed", str(len(rounds)), f"{complete} with every hospital in it"),
         ("Final models", same, f"at {len(metrics['parameters_sha256'])} nodes"),
     ]
@@ -123,7 +123,7 @@ def _site_section(metrics: Metrics) -> str:
 <div class="scroll"><table>
 <thead>
 <tr><th></th><th class="group" colspan="3">Patients</th>{groups}</tr>
-<tr><th>Site</th><th>trained on</th><th>held out</th><th>with disease</th>{heads}</tr>
+<tr><th>Site</th><th>training</th><th>held out</th><th>diseased</th>{heads}</tr>
 </thead>
 <tbody>
 {rows}
@@ -185,7 +185,8 @@ def _round_section(metrics: Metrics) -> str:
     return f"""<section>
 <h2>Rounds</h2>
 <div class="scroll"><table>
-<thead><tr><th>Round</th><th>Attempt</th><th class="text">Contributors</th><th class="text">Outcome</th>
+<thead><tr><th>Round</th><th>Attempt</th><th class="text">Contributors</th>
+<th class="text">Outcome</th>
 <th>Seconds</th><th class="text">Merged root</th></tr></thead>
 <tbody>
 {rows}

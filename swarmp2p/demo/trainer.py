@@ -12,16 +12,18 @@ from typing import Any, Protocol
 
 from swarmp2p.demo.features import inputs
 from swarmp2p.demo.history import (
+    DIGEST,
     HISTORY,
     MODEL,
     Entry,
     append_entry,
     read_history,
+    write_digest,
     write_history,
     write_model,
 )
 from swarmp2p.demo.hospitals import read_patients
-from swarmp2p.demo.model import Parameters, initial_params, local_steps, loss
+from swarmp2p.demo.model import Parameters, initial_params, local_steps, loss, params_sha256
 from swarmp2p.demo.settings import training_from_options
 from swarmp2p.errors import ConfigError, RunFinished, RunStopped
 
@@ -93,7 +95,9 @@ def main(swarm: TrainingSwarm) -> None:
             break
         merged = params
         append_entry(history, Entry(receipt.round, local_loss, merged))
-    write_model(out / MODEL, swarm.finish(merged))
+    final = swarm.finish(merged)
+    write_digest(out / DIGEST, params_sha256(final))
+    write_model(out / MODEL, final)
 
 
 def _path(options: Mapping[str, Any], name: str) -> Path:

@@ -24,7 +24,7 @@ from swarmp2p.node.exchange import BlobExchange
 from swarmp2p.node.hello import Greeter
 from swarmp2p.node.receipts import Receipt, make_receipt
 from swarmp2p.node.steps import OwnUpdate, Steps
-from swarmp2p.node.vectors import Vectors
+from swarmp2p.node.vectors import Blob, Vectors
 from swarmp2p.protocol.rounds import RoundMachine, State, Step
 from swarmp2p.wire.registry import PROTOCOL_CHUNK, PROTOCOL_HELLO
 
@@ -55,7 +55,7 @@ class Node:
         self._over = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._base_root = _NO_ROOT
-        self.receipts = 0
+        self._catching_up = False
         self.ledger_trouble = ""
         self.progress: dict[str, float] = {}
 
@@ -102,6 +102,8 @@ class Node:
             await self._c.clock.sleep(self._c.poll)
 
     async def _apply(self, view: ChainView, head: int) -> None:
+        if self._view is not None and view.round.round != self._view.round.round:
+            self.steps.leave_round(self._view.round.round)
         self._view, self._head = view, head
         self._c.transport.admit(
             {m.peer: m.addresses for m in view.members if m.live and m.peer != self._c.me}
@@ -157,7 +159,7 @@ class Node:
             "name": self._c.name(self._c.me),
             "peer": self._c.me.hex(),
             "run_id": self._c.manifest.run_id.hex(),
-            "phase": "finished" if view.finished else self.machine.state.value,
+            "phase": self._phase(view),
             "round": view.round.round,
             "rounds": self._c.manifest.rounds,
             "attempt": view.round.attempt,
@@ -172,6 +174,11 @@ class Node:
             "metrics": dict(self.progress),
         }
 
+    def _phase(self, view: ChainView) -> str:
+        if self._catching_up:
+            return "catching up"
+        return "finished" if view.finished else self.machine.state.value
+
     # -- the door for training -------------------------------------------------------------------
 
     async def start(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,23 +189,19 @@ class Node:
         """
         blob = self.vectors.encode(params)
         if self.view.genesis_root == _NO_ROOT:
-            await self._offer_genesis(blob.root, lambda: blob.keep(self._c.store))
+            await self._offer_genesis(blob if self._c.manifest.init != "zeros" else None)
         await self._until(lambda view: view.genesis_root != _NO_ROOT)
         return await self._adopt(self.view.last_root)
 
-    async def _offer_genesis(self, root: bytes, keep: Callable[[], None]) -> None:
-        expected = self._c.manifest.init_root
-        if expected == _NO_ROOT:
-            self._c.log("waits", what="the owner's genesis root")
-            return
-        if root != expected:
-            # The parameters handed in are only a shape; the manifest's model is all zeros.
-            self.vectors.zeros().keep(self._c.store)
-        keep()
+    async def _offer_genesis(self, own: Blob | None) -> None:
+        """Post the manifest's zeros, or `own` where the manifest leaves it to the run's owner."""
+        blob = own or self.vectors.zeros()
+        blob.keep(self._c.store)
         try:
-            await self._c.ledger.genesis(expected)
+            await self._c.ledger.genesis(blob.root)
         except TransactionRevertedError as error:
-            self._c.log("genesis-refused", why=error.reason)  # Another peer was first.
+            # Another peer was first, or the owner has yet to post it: the chain will say.
+            self._c.log("genesis-refused", why=error.reason)
 
     def due(self, step: int) -> bool:
         """Whether the run is open and `step` (from 0) ends a stretch of local steps."""
@@ -230,6 +233,8 @@ class Node:
         return await self._conclude(number, params, began)
 
     def _refuse_when_over(self) -> None:
+        if self.view.member(self._c.me) is None:
+            raise NotEnrolledError("this peer's enrolment was revoked; it has no part in the run")
         if self.view.stopped:
             raise RunStopped("the peers have voted to stop the run")
         if self.view.finished:
@@ -273,7 +278,6 @@ class Node:
                 "metrics": dict(self.progress),
             },
         )
-        self.receipts += 1
         self._on_receipt(receipt)
         self._c.log(
             "round-over",
@@ -307,8 +311,8 @@ class Node:
         return await self._adopt(self.view.last_root)
 
     async def _until(self, met: Callable[[ChainView], bool]) -> None:
-        while not met(self.view):
-            async with self._moved:
+        async with self._moved:
+            while not met(self.view):
                 await self._moved.wait()
 
     async def _adopt(self, root: bytes) -> dict[str, Any]:
@@ -318,11 +322,13 @@ class Node:
                 self.vectors.zeros().keep(self._c.store)
             else:
                 self._c.log("catch-up", root=root.hex())
+                self._catching_up = True
                 await self.exchange.fetch(
                     root,
                     self.vectors.sizes,
                     lambda: sorted(self._c.transport.peers()),
                 )
+                self._catching_up = False
         self._base_root = root
         self._c.store.put("model", root)
         return self.vectors.load(self._c.store, root)

@@ -256,14 +256,16 @@ class Steps:
         stored = self._c.store.reserve(slot, bitmap.to_bytes(32, "big"))
         await self._c.ledger.have(step.round, step.attempt, int.from_bytes(stored, "big"))
 
-    def retire_round(self, number: int, roots: set[bytes]) -> None:
-        """Remember a round's blobs and forget those older than the manifest's `audit_rounds`.
+    def leave_round(self, number: int) -> None:
+        """The chain has left round `number`: stop its pulls, forget blobs that are too old.
 
         ROUND-051: attesting obliges a peer to serve the merged vector until the next round seals
         and the updates it holds for `audit_rounds`.
         """
+        for scope in list(self._pulls.values()):
+            scope.cancel()
         store, keep = self._c.store, self._c.manifest.audit_rounds
-        store.put(f"blobs/{number}", b"".join(sorted(roots)))
+        store.put(f"blobs/{number}", b"".join(sorted(self._roots())))
         old = number - keep - 1
         kept = store.get(f"blobs/{old}") if old > 0 else None
         if kept:
@@ -285,10 +287,6 @@ class Steps:
         return roots
 
     def _round_over(self) -> None:
-        for scope in list(self._pulls.values()):
-            scope.cancel()
-        if self.update is not None:
-            self.retire_round(self.update.round, self._roots())
         self._node.exchange.hidden.clear()
         self.update = None
         self._node.round_over()

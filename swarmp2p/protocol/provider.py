@@ -63,6 +63,7 @@ class Provider:
         """The getter asks no more. Raises RemoteProtocolError inside a request."""
         del now
         if not self._dead:
+            self._dead = True
             self._decoder.receive_eof()
 
     def send_chunk(self, data: Buffer, proof: tuple[bytes, ...]) -> None:

@@ -165,7 +165,7 @@ def test_load__names_the_line_of_a_row_with_a_cell_too_few(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["../up", ".hidden", "a b", "<b>", "-x", "x" * 49])
 def test_load__refuses_a_site_name_that_cannot_name_a_node(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "rows.csv", f"{name},{ROW},1")
-    with pytest.raises(ConfigError, match="line 2: site .* cannot name a node"):
+    with pytest.raises(ConfigError, match=r"line 2: site .* cannot name a node"):
         load_patients(path)
 
 

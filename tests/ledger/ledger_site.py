@@ -84,7 +84,7 @@ class RunSite:
     def pause(self, _seconds: float) -> None:
         self.chain.mine()
 
-    def deploy(self, **changes: Any) -> None:
+    def place(self, **changes: Any) -> None:
         self.registry = deploy.deploy_registry(self.url, OWNER, pause=self.pause)
         self.settings = replace(self.settings, registry=self.registry, **changes)
         self.run = deploy.deploy_run(self.url, OWNER, self.settings, pause=self.pause)
@@ -112,7 +112,7 @@ class RunSite:
         )
 
     def set_up(self, **changes: Any) -> None:
-        self.deploy(**changes)
+        self.place(**changes)
         self.invite(*self.parties)
         for member in self.parties:
             self.enrol(member)

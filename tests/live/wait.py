@@ -1,5 +1,6 @@
 """The one way in which live tests wait: for a condition, with a deadline."""
 
+import time
 from collections.abc import Callable
 
 import trio
@@ -14,3 +15,11 @@ async def until(condition: Callable[[], object], what: str, timeout: float = 10.
             await trio.sleep(POLL_SECONDS)  # noqa: TID251 - the only sleep of the live tests
         return
     raise AssertionError(f"not in {timeout} s: {what}")
+
+
+def until_now(condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
+    """The same for tests of processes, outside trio."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {timeout} s: {what}"
+        time.sleep(POLL_SECONDS)
