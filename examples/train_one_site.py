@@ -1,4 +1,7 @@
-"""Train a linear model at one site and merge it with the others: python train_one_site.py node.toml.
+"""Train a linear model at one site and merge it with the others.
+
+Run it as `python examples/train_one_site.py node.toml`, or name it in node.toml as
+`[train] program = ".../train_one_site.py:train"` and run `swarmp2p node --config node.toml`.
 
 The run's manifest must hold tensors `bias` (f32, [1]) and `weight` (f32, [3]); each site draws its
 own rows of the same line from its name, so that the sites' data differ.
@@ -29,24 +32,24 @@ def step(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> float:
     return float((error * error).mean())
 
 
-def main(config: str) -> None:
-    """Join, train until the run is over, print what came out."""
-    with Swarm.join(SwarmConfig.from_toml(config)) as swarm:
-        x, y = own_rows(swarm.name)
-        params = swarm.start({"bias": np.zeros(1, np.float32), "weight": np.zeros(3, np.float32)})
-        for number in itertools.count():
-            loss = step(params, x, y)
-            if (number + 1) % swarm.manifest.sync_every:
-                continue
-            if not swarm.due(number):  # the last round is sealed
-                break
-            params, receipt = swarm.sync(params, metrics={"loss": loss}, weight=len(y))
-            who = "all sites" if receipt.complete else f"without {', '.join(receipt.missing)}"
-            print(f"round {receipt.round}: loss {loss:.4f}, merged with {who}", flush=True)
-        final = swarm.finish(params)
+def train(swarm: Swarm) -> None:
+    """Train until the run is over, print what came out."""
+    x, y = own_rows(swarm.name)
+    params = swarm.start({"bias": np.zeros(1, np.float32), "weight": np.zeros(3, np.float32)})
+    for number in itertools.count():
+        loss = step(params, x, y)
+        if (number + 1) % swarm.manifest.sync_every:
+            continue
+        if not swarm.due(number):  # the last round is sealed
+            break
+        params, receipt = swarm.sync(params, metrics={"loss": loss}, weight=len(y))
+        who = "all sites" if receipt.complete else f"without {', '.join(receipt.missing)}"
+        print(f"round {receipt.round}: loss {loss:.4f}, merged with {who}", flush=True)
+    final = swarm.finish(params)
     digest = hashlib.sha256(b"".join(final[name].tobytes() for name in sorted(final))).hexdigest()
     print(f"final parameters {digest}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with Swarm.join(SwarmConfig.from_toml(sys.argv[1])) as joined:
+        train(joined)

@@ -61,7 +61,7 @@ class SwarmConfig:
             ledger_url=ledger.take("url", str),
             run=ledger.take("run", str),
             manifest=file.parent / ledger.take("manifest", str, "run.toml"),
-            program=train.take("program", str, None),
+            program=_program(train.take("program", str, None), file.parent),
             weight=weight,
             options=train.take("options", dict, {}),
         )
@@ -82,6 +82,7 @@ class SwarmConfig:
         if self.program is not None and ":" not in self.program:
             raise ConfigError(
                 f"{where} [train]: 'program' is {self.program!r}; expected package.module:function"
+                " or path/to/file.py:function"
             )
         if not 0.01 <= self.poll <= 60:
             raise ConfigError(f"{where} [node]: 'poll' is {self.poll}; expected 0.01 to 60 seconds")
@@ -90,6 +91,14 @@ class SwarmConfig:
     def contract(self) -> bytes:
         """The run contract's address, 20 bytes."""
         return run_address(self.run, "'run'")
+
+
+def _program(name: str | None, folder: Path) -> str | None:
+    """The program's name; a file's path in it is relative to node.toml."""
+    if name is None or ".py:" not in name:
+        return name
+    path, _, function = name.rpartition(":")
+    return f"{folder / path}:{function}"
 
 
 def _labels(peers: Table) -> dict[bytes, str]:

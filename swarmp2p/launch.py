@@ -23,6 +23,7 @@ from swarmp2p.net.host import open_transport
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import Node
 from swarmp2p.node.receipts import Receipt
+from swarmp2p.site import SiteKeys
 from swarmp2p.store.state import open_store
 
 
@@ -95,6 +96,12 @@ def read_identity(config: SwarmConfig) -> IdentityKey:
     return IdentityKey(identity.open_identity(blob, passphrase))
 
 
+def read_keys(config: SwarmConfig) -> SiteKeys:
+    """Both keys of a site. Raises ConfigError."""
+    passphrase = read_passphrase(config.passphrase_file).reveal().decode()
+    return SiteKeys(read_identity(config), load_account(config.account, passphrase))
+
+
 def receipt_writer(config: SwarmConfig) -> Any:
     """Writes `receipts/NAME-RRRR.json` by rename, so that a reader never sees half of one."""
 
@@ -120,14 +127,16 @@ def make_directories(config: SwarmConfig) -> None:
 async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
     """A running node. Raises SwarmError where it cannot start; nothing is left half-written."""
     manifest = read_manifest(config.manifest)
-    key = read_identity(config)
-    account = load_account(
-        config.account, read_passphrase(config.passphrase_file).reveal().decode()
-    )
+    keys = read_keys(config)
+    key = keys.identity
     clock, rng = SystemClock(), SystemRng()
     make_directories(config)
     async with open_ledger(
-        config.ledger_url, config.contract(), account, manifest_hash=manifest.run_id, clock=clock
+        config.ledger_url,
+        config.contract(),
+        keys.account,
+        manifest_hash=manifest.run_id,
+        clock=clock,
     ) as ledger:
         terms = await ledger.terms()
         domain = identity.domain(terms.chain_id, terms.contract, manifest.run_id)

@@ -179,6 +179,17 @@ def _schema(model: Table) -> Schema:
         raise ConfigError(f"{model.where}: {error}") from None
 
 
+def example_manifest() -> RunManifest:
+    """What `swarmp2p init --run` writes: five rounds of the model in examples/."""
+    return RunManifest(
+        name="example",
+        rounds=5,
+        sync_every=10,
+        schema=Schema((TensorSpec("bias", "f32", (1,)), TensorSpec("weight", "f32", (3,)))),
+        rule="mean",
+    )
+
+
 def format_manifest(manifest: RunManifest) -> str:
     """run.toml for a manifest; reading it back gives the same bytes."""
     lines = [

@@ -9,8 +9,10 @@ from typing import Any
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey, Secret
 from swarmp2p.errors import ConfigError
+from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address, checksum, new_account, save_account
-from swarmp2p.manifest import format_value
+from swarmp2p.ledger.look import read_terms
+from swarmp2p.manifest import RunManifest, format_value
 from swarmp2p.seams import Rng
 
 NO_RUN = "0x" + "00" * 20
@@ -80,6 +82,43 @@ def write_site(folder: Path, keys: SiteKeys, settings: SiteSettings, rng: Rng) -
     except OSError as error:
         raise ConfigError(f"cannot write {error.filename}: {error.strerror}") from None
     return config
+
+
+def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
+    """What the run's contract is built with."""
+    return deploy.RunSettings(
+        registry=registry,
+        manifest_hash=manifest.run_id,
+        init_root=manifest.init_root,
+        last_round=manifest.rounds,
+        min_peers=manifest.min_peers,
+        commit_blocks=manifest.commit_blocks,
+        exchange_blocks=manifest.exchange_blocks,
+        post_blocks=manifest.post_blocks,
+        depth=manifest.depth,
+    )
+
+
+def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> int:
+    """Enrol in the run's registry, with a proof of the peer key; the member's index.
+
+    The node posts its addresses itself when it starts. Raises LedgerError, or ConfigError where
+    the run was deployed for another manifest.
+    """
+    terms = read_terms(url, run)
+    if terms.manifest_hash != manifest.run_id:
+        raise ConfigError(
+            f"the run 0x{run.hex()} has other terms than our run.toml ({manifest.run_id.hex()});"
+            " take the file unchanged from the run's owner"
+        )
+    account, peer = account_address(keys.account), keys.identity.public
+    preimage = identity.enrol_preimage(terms.chain_id, terms.registry, account, peer, 0)
+    proof = keys.identity.sign(preimage)
+    deploy.enrol(
+        url, keys.account, terms.registry, peer=peer, key_epoch=0, proof=proof, addresses=()
+    )
+    members = deploy.read_members(url, terms.registry)
+    return next(member.index for member in members if member.peer == peer)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ MAX_LOCAL_STEPS = 10  # with more the sites drift apart: 20 cost the swarm .014 
 class Training:
     """`rounds` merges with `local_steps` gradient steps before each.
 
-    The learning rate was chosen on held-out AUC over 20 seeds: after 100 steps at 0.3 it is within .002
+    The learning rate was chosen on held-out AUC over 20 seeds: after 100 steps, 0.3 is within .002
     of the best that any rate or number of steps reached.
     """
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.demo.hospitals import Site, write_site_rows
 from swarmp2p.demo.processes import Chain
@@ -13,7 +12,7 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address
 from swarmp2p.manifest import RunManifest, format_manifest
 from swarmp2p.sim.world import SimRng
-from swarmp2p.site import SiteKeys, SiteSettings, write_site
+from swarmp2p.site import SiteKeys, SiteSettings, enrol_site, run_settings, write_site
 
 FUNDS = 10**20  # wei: gas for a site's transactions on the embedded chain
 LINGER_SECONDS = 60.0  # the demo ends the nodes itself once all have their model
@@ -26,21 +25,6 @@ def derive_keys(seed: int, site: str) -> SiteKeys:
         return hashlib.sha256(f"swarmp2p demo {purpose} {seed} {site}".encode()).digest()
 
     return SiteKeys(IdentityKey.from_seed(secret("identity")), secret("account"))
-
-
-def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
-    """What the run's contract is built with."""
-    return deploy.RunSettings(
-        registry=registry,
-        manifest_hash=manifest.run_id,
-        init_root=manifest.init_root,
-        last_round=manifest.rounds,
-        min_peers=manifest.min_peers,
-        commit_blocks=manifest.commit_blocks,
-        exchange_blocks=manifest.exchange_blocks,
-        post_blocks=manifest.post_blocks,
-        depth=manifest.depth,
-    )
 
 
 def deploy_and_enrol(
@@ -57,23 +41,8 @@ def deploy_and_enrol(
     ]
     deploy.invite(chain.url, chain.owner_key, chain.registry, invitations, funds=FUNDS)
     with ThreadPoolExecutor(len(keys)) as pool:
-        list(pool.map(lambda k: _enrol(chain, k), keys.values()))
+        list(pool.map(lambda k: enrol_site(chain.url, chain.run, k, manifest), keys.values()))
     return keys
-
-
-def _enrol(chain: Chain, keys: SiteKeys) -> None:
-    """The node itself posts its addresses when it starts."""
-    account, peer = account_address(keys.account), keys.identity.public
-    preimage = identity.enrol_preimage(chain.chain_id, chain.registry, account, peer, 0)
-    deploy.enrol(
-        chain.url,
-        keys.account,
-        chain.registry,
-        peer=peer,
-        key_epoch=0,
-        proof=keys.identity.sign(preimage),
-        addresses=(),
-    )
 
 
 def write_folder(

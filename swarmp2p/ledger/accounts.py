@@ -111,9 +111,7 @@ def _write_new(path: Path, data: bytes) -> None:
     try:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
-        raise ConfigError(
-            f"{path} exists; keys are never overwritten: move it away first"
-        ) from None
+        raise ConfigError(f"{path} exists; move it away first: keys are never replaced") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as file:
@@ -132,7 +130,7 @@ def _read_private(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"{path} is no regular file")
@@ -141,7 +139,9 @@ def _read_private(path: Path) -> bytes:
                 f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}): "
                 f"it must be yours alone; run `chmod 600 {path}`"
             )
-        data = file.read(MAX_KEYSTORE + 1)
+        data = os.read(descriptor, MAX_KEYSTORE + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_KEYSTORE:
         raise ConfigError(f"{path} is too long for a key file")
     return data

@@ -5,7 +5,8 @@ waits between two looks at the chain; tests mine a block there.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from swarmp2p.errors import LedgerUnavailableError
@@ -13,7 +14,7 @@ from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
 from swarmp2p.ledger.rpc import RpcClient
 from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
-from swarmp2p.ledger.views import RegistryReader, quantity, verify_code
+from swarmp2p.ledger.views import RegistryReader, hexed, quantity, read_balance, verify_code
 
 Pause = Callable[[float], None]
 
@@ -53,12 +54,12 @@ class Invitation:
 
 
 class Desk:
-    """One account at one endpoint, for transactions in order. The functions below use it."""
+    """One account at one endpoint, for transactions in order. Made by `open_desk`."""
 
-    def __init__(self, url: str, key: bytes, *, pause: Pause = time.sleep) -> None:
-        self.rpc = RpcClient(url)
-        self.chain_id = quantity(self.rpc.call("eth_chainId"))
-        self.sender = Sender(self.rpc, key, self.chain_id)
+    def __init__(self, rpc: RpcClient, key: bytes, pause: Pause) -> None:
+        self.rpc = rpc
+        self.chain_id = quantity(rpc.call("eth_chainId"))
+        self.sender = Sender(rpc, key, self.chain_id)
         self._pause = pause
         self._nonce: int | None = None
         self._waiting: list[tuple[str, SentTransaction]] = []
@@ -104,40 +105,47 @@ class Desk:
         return contract
 
 
+@contextmanager
+def open_desk(url: str, key: bytes, *, pause: Pause = time.sleep) -> Iterator[Desk]:
+    """A desk with a connection of its own."""
+    with RpcClient(url) as rpc:
+        yield Desk(rpc, key, pause)
+
+
 def deploy_registry(url: str, owner_key: bytes, *, pause: Pause = time.sleep) -> bytes:
     """Deploy a registry that the account of `owner_key` owns; returns its address."""
-    return Desk(url, owner_key, pause=pause).deploy("SwarmRegistry")
+    with open_desk(url, owner_key, pause=pause) as desk:
+        return desk.deploy("SwarmRegistry")
 
 
 def deploy_run(
     url: str, owner_key: bytes, settings: RunSettings, *, pause: Pause = time.sleep
 ) -> bytes:
     """Deploy a run and attach it to its registry, which must have the same owner."""
-    desk = Desk(url, owner_key, pause=pause)
-    verify_code(desk.rpc, settings.registry, "SwarmRegistry")
-    run = desk.deploy(
-        "SwarmRun",
-        (
-            "0x" + settings.registry.hex(),
-            settings.manifest_hash,
-            settings.init_root,
-            settings.last_round,
-            settings.min_peers,
-            settings.commit_blocks,
-            settings.exchange_blocks,
-            settings.post_blocks,
-            settings.depth,
-        ),
+    terms = (
+        hexed(settings.registry),
+        settings.manifest_hash,
+        settings.init_root,
+        settings.last_round,
+        settings.min_peers,
+        settings.commit_blocks,
+        settings.exchange_blocks,
+        settings.post_blocks,
+        settings.depth,
     )
-    desk.call("SwarmRegistry", settings.registry, "attachRun", "0x" + run.hex())
-    return run
+    with open_desk(url, owner_key, pause=pause) as desk:
+        verify_code(desk.rpc, settings.registry, "SwarmRegistry")
+        run = desk.deploy("SwarmRun", terms)
+        desk.call("SwarmRegistry", settings.registry, "attachRun", hexed(run))
+        return run
 
 
 def post_genesis(
     url: str, owner_key: bytes, run: bytes, root: bytes, *, pause: Pause = time.sleep
 ) -> None:
     """Post the root of the initial model as the run's owner."""
-    Desk(url, owner_key, pause=pause).call("SwarmRun", run, "genesis", root)
+    with open_desk(url, owner_key, pause=pause) as desk:
+        desk.call("SwarmRun", run, "genesis", root)
 
 
 def invite(
@@ -150,17 +158,15 @@ def invite(
     pause: Pause = time.sleep,
 ) -> None:
     """Invite, all in one block if they fit; with `funds` also send each account so much wei."""
-    desk = Desk(url, owner_key, pause=pause)
     abi = contract_abi("SwarmRegistry")
-    for invitation in invitations:
-        account = "0x" + invitation.account.hex()
-        data = abi.call_data("invite", account, invitation.peer)
-        desk.send(f"the invitation of {account}", registry, data, gas=CALL_GAS)
+    with open_desk(url, owner_key, pause=pause) as desk:
+        for invitation in invitations:
+            account = hexed(invitation.account)
+            data = abi.call_data("invite", account, invitation.peer)
+            desk.send(f"the invitation of {account}", registry, data, gas=CALL_GAS)
+        desk.finish()
         if funds:
-            desk.send(
-                f"transfer to {account}", invitation.account, b"", gas=TRANSFER_GAS, value=funds
-            )
-    desk.finish()
+            _transfer(desk, [invitation.account for invitation in invitations], funds)
 
 
 def enrol(
@@ -179,14 +185,14 @@ def enrol(
     `proof` is the Ed25519 signature by `peer` over crypto.identity.enrol_preimage(...).
     """
     listed = ",".join(addresses)
-    Desk(url, account_key, pause=pause).call(
-        "SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed
-    )
+    with open_desk(url, account_key, pause=pause) as desk:
+        desk.call("SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed)
 
 
 def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = time.sleep) -> None:
     """Revoke a member, as the owner or as the member itself."""
-    Desk(url, key, pause=pause).call("SwarmRegistry", registry, "revoke", index)
+    with open_desk(url, key, pause=pause) as desk:
+        desk.call("SwarmRegistry", registry, "revoke", index)
 
 
 def fund(
@@ -198,16 +204,32 @@ def fund(
     pause: Pause = time.sleep,
 ) -> None:
     """Send each account so much wei: on a development chain, for gas."""
-    desk = Desk(url, owner_key, pause=pause)
+    with open_desk(url, owner_key, pause=pause) as desk:
+        _transfer(desk, accounts, wei)
+
+
+def _transfer(desk: Desk, accounts: Sequence[bytes], wei: int) -> None:
     for account in accounts:
-        desk.send(f"transfer to 0x{account.hex()}", account, b"", gas=TRANSFER_GAS, value=wei)
+        desk.send(f"transfer to {hexed(account)}", account, b"", gas=TRANSFER_GAS, value=wei)
     desk.finish()
 
 
 def read_members(url: str, registry: bytes) -> tuple[Member, ...]:
     """The members now. One whose proof does not verify shows as revoked when it enrolled."""
-    rpc = RpcClient(url)
-    verify_code(rpc, registry, "SwarmRegistry")
-    chain_id = quantity(rpc.call("eth_chainId"))
-    head = quantity(rpc.call("eth_blockNumber"))
-    return RegistryReader(rpc, chain_id, registry).roll(head).members
+    with RpcClient(url) as rpc:
+        verify_code(rpc, registry, "SwarmRegistry")
+        chain_id = quantity(rpc.call("eth_chainId"))
+        head = quantity(rpc.call("eth_blockNumber"))
+        return RegistryReader(rpc, chain_id, registry).roll(head).members
+
+
+def read_chain_id(url: str) -> int:
+    """The chain's id, which enrolment proofs name."""
+    with RpcClient(url) as rpc:
+        return quantity(rpc.call("eth_chainId"))
+
+
+def read_account_balance(url: str, account: bytes) -> int:
+    """Wei of an account."""
+    with RpcClient(url) as rpc:
+        return read_balance(rpc, account)

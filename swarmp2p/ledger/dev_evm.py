@@ -4,6 +4,7 @@ No network, no threads, no timer: `devchain.py` owns those and holds one lock ar
 Everything lives in memory.
 """
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.message import Message
 from eth_typing import Address, BlockNumber
 from eth_utils.exceptions import ValidationError
+
+# py-evm raises the limit for calls nested 1,024 deep. Ours nest twice, and with a high limit deeply
+# nested JSON overflows the C stack instead of raising RecursionError.
+sys.setrecursionlimit(1_000)
 
 BLOCK_GAS_LIMIT = 60_000_000  # a whole round of 64 peers in one block
 CALL_GAS = 50_000_000  # for eth_call; bounds the seconds one call can take
@@ -162,8 +167,9 @@ class EmbeddedChain:
         for pooled in self._runnable():
             try:
                 block, receipt, computation = self._chain.apply_transaction(pooled.transaction)
-            except (ValidationError, VMError):
-                continue  # the sender's balance or the base fee changed since it was pooled
+            except (ValidationError, VMError, RecursionError):
+                # The balance or the base fee changed since it was pooled; or calls nest too deep.
+                continue
             transaction = pooled.transaction
             self._mined[transaction.hash] = Mined(
                 transaction=transaction,

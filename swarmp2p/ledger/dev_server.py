@@ -13,6 +13,7 @@ from swarmp2p.errors import ConfigError, ListenError
 
 MAX_BODY = 1 << 20  # bytes; a deployment is 100 KiB in hexadecimal
 MAX_BATCH = 64  # requests in one HTTP body
+MAX_NESTED = 800  # lists and objects in a body; Python's JSON parser recurses into them
 MAX_CONNECTIONS = 256  # four for each of 64 nodes
 IDLE_TIMEOUT = 60.0  # seconds a kept connection, or half a request, may be silent
 
@@ -33,6 +34,8 @@ class RpcError(Exception):
 
 def answer(body: bytes, call: Call) -> bytes:
     """The reply to one HTTP body: a request, or a batch of them."""
+    if body.count(b"[") + body.count(b"{") > MAX_NESTED:
+        return _dump(_failure(None, INVALID_REQUEST, "too many lists and objects"))
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):

@@ -25,11 +25,8 @@ def export_ledger(url: str, run: bytes, path: Path) -> None:
 
     Raises LedgerUnavailableError, ConfigError where the file cannot be written.
     """
-    rpc = RpcClient(url)
-    try:
+    with RpcClient(url) as rpc:
         lines = "".join(json.dumps(line) + "\n" for line in ledger_lines(rpc, run))
-    finally:
-        rpc.close()
     try:
         _replace(path, lines.encode())
     except OSError as error:

@@ -12,7 +12,8 @@ import ssl
 import time
 from collections import deque
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
@@ -86,6 +87,7 @@ class RpcClient:
             self._headers["Authorization"] = f"Basic {token}"
         self._tls = ssl.create_default_context() if self._secure else None
         self._idle: deque[HTTPConnection] = deque()
+        self._closed = False
 
     def call(self, method: str, *params: object) -> Any:
         """The result of a method.
@@ -102,8 +104,20 @@ class RpcClient:
 
     def close(self) -> None:
         """Close the kept connections. Calls still in progress end by themselves."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def _exchange(self, body: bytes, deadline: float) -> tuple[int, bytes]:
         while True:
@@ -121,7 +135,7 @@ class RpcClient:
             except BaseException:
                 connection.close()
                 raise
-            if keep and len(self._idle) < IDLE_CONNECTIONS:
+            if keep and not self._closed and len(self._idle) < IDLE_CONNECTIONS:
                 self._idle.append(connection)
             else:
                 connection.close()

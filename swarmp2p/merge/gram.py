@@ -21,7 +21,7 @@ Gram = list[list[float]]
 SEGMENT = 1 << 20
 LANES = 16_384
 # elements: lanes worked on at a time; no result depends on it
-LANE_BLOCK = 2_048
+LANE_BLOCK = 4_096
 # bytes: accumulators of one thread; with more pairs than fit, the updates are read again
 ACCUMULATORS = 8 << 20
 

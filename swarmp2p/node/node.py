@@ -105,6 +105,7 @@ class Node:
         if self._view is not None and view.round.round != self._view.round.round:
             self.steps.leave_round(self._view.round.round)
         self._view, self._head = view, head
+        self._c.store.put("final block", view.block.number.to_bytes(8, "big") + view.block.hash)
         self._c.transport.admit(
             {m.peer: m.addresses for m in view.members if m.live and m.peer != self._c.me}
         )

@@ -91,15 +91,11 @@ class RunSite:
 
     def invite(self, *parties: Party, funds: int = deploy.DEFAULT_FUNDS) -> None:
         invitations = [deploy.Invitation(p.account, p.identity.public) for p in parties]
-        deploy.invite(
-            self.url, OWNER, self.registry, invitations, funds=funds, pause=self.pause
-        )
+        deploy.invite(self.url, OWNER, self.registry, invitations, funds=funds, pause=self.pause)
 
     def enrol(self, party: Party, *, proof: bytes | None = None) -> None:
         key = party.identity
-        message = enrol_preimage(
-            self.chain.chain_id, self.registry, party.account, key.public, 0
-        )
+        message = enrol_preimage(self.chain.chain_id, self.registry, party.account, key.public, 0)
         deploy.enrol(
             self.url,
             party.account_key,

@@ -36,8 +36,10 @@ async def test_round__seals_with_every_view_as_posted(make_site: SiteMaker) -> N
         sealed = await ledgers[2].final_view()
         first = await ledgers[2].round_view(1)
     assert [m.index for m in before.members] == [0, 1, 2, 3]
-    assert all(m.live and m.addresses == ("/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2")
-               for m in before.members)
+    assert all(
+        m.live and m.addresses == ("/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2")
+        for m in before.members
+    )
     assert before.member(site.parties[2].identity.public) == before.members[2]
     assert before.members[2].account == site.parties[2].account
     assert before.genesis_root == bytes(32)
@@ -149,9 +151,7 @@ async def test_members__show_changes_of_addresses_and_revocations(make_site: Sit
         await ledger.set_addresses(("/ip4/127.0.0.1/tcp/9",))
         site.chain.mine(8)
         assert (await ledger.final_view()).members[0].addresses == ("/ip4/127.0.0.1/tcp/9",)
-        deploy.revoke(
-            site.url, site.parties[1].account_key, site.registry, 1, pause=site.pause
-        )
+        deploy.revoke(site.url, site.parties[1].account_key, site.registry, 1, pause=site.pause)
         view = await ledger.final_view()
         assert [m.live for m in view.members] == [True, False, True]
         assert view.member(site.parties[1].identity.public) is None
@@ -159,7 +159,9 @@ async def test_members__show_changes_of_addresses_and_revocations(make_site: Sit
 
 async def test_bad_proof__is_flagged_and_shows_as_revoked(make_site: SiteMaker) -> None:
     site = make_site(2)
-    stranger = site.parties[0].__class__(site.parties[0].identity.from_seed(b"\x09" * 32), b"\x09" * 32)
+    stranger = site.parties[0].__class__(
+        site.parties[0].identity.from_seed(b"\x09" * 32), b"\x09" * 32
+    )
     site.invite(stranger)
     site.enrol(stranger, proof=bytes(64))
     async with site.open(0) as ledger:
@@ -238,7 +240,7 @@ class StillClock:
 
 
 def spend_all(site: RunSite, who: int, balance: int) -> None:
-    desk = deploy.Desk(site.url, site.parties[who].account_key, pause=site.pause)
-    fee = desk.sender.fees().price * 21_000
-    desk.send("transfer", site.parties[1].account, b"", gas=21_000, value=balance - fee)
-    desk.finish()
+    with deploy.open_desk(site.url, site.parties[who].account_key, pause=site.pause) as desk:
+        fee = desk.sender.fees().price * 21_000
+        desk.send("transfer", site.parties[1].account, b"", gas=21_000, value=balance - fee)
+        desk.finish()

@@ -199,12 +199,12 @@ def mixed(rows: Sequence[Row], geometry: Geometry, rnd: Round) -> list[list[floa
     result = []
     for k in range(n):
         distance = [0.0 if j == k else geometry.square(k, j) for j in range(n)]
-        nearest = sorted(sorted(range(n), key=lambda j: (distance[j], j))[:near])  # noqa: B023 - used within the turn
+        nearest = sorted(sorted(range(n), key=lambda j: (distance[j], j))[:near])
         result.append(mean([rows[j] for j in nearest], [1.0 / float(near)] * near, rnd))
     return result
 
 
-def merge(
+def merge(  # noqa: PLR0911 - one return for each rule
     name: str,
     rows: Sequence[Row],
     base: Row,

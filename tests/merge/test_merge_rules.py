@@ -9,8 +9,8 @@ import pytest
 
 from swarmp2p.errors import MergeError
 from swarmp2p.merge import gram, order, reducers
-from swarmp2p.merge.rules import MergeResult, merge, rule_named, rule_names, weigh
 from swarmp2p.merge.reducers import Updates
+from swarmp2p.merge.rules import MergeResult, merge, rule_named, rule_names, weigh
 from swarmp2p.merge.terms import Terms, Vector
 
 RULES = [*rule_names(), "nnm+trimmed_mean", "nnm+cclip", "nnm+krum", "nnm+weighted_median"]
@@ -32,7 +32,7 @@ ODD_SINGLES = [
 
 
 def bits(values: Sequence[float] | Vector, dtype: str) -> list[int]:
-    return np.asarray(values, dtype).view(f"u{dtype[1]}").tolist()
+    return [int(pattern) for pattern in np.asarray(values, dtype).view(f"u{dtype[1]}")]
 
 
 def made(
@@ -177,6 +177,15 @@ def test_stat_slices__merge_by_the_weighted_mean_and_are_not_measured(name: str)
         assert bits(np.delete(got, slice(20, 30)), "f4") == bits(want, "f4")
 
 
+@pytest.mark.parametrize("name", ["cclip", "geometric_median"])
+def test_stat_slices__make_no_update_an_outlier(name: str) -> None:
+    rows, base, weights = made(5, 60)
+    rows[4][20:30] = 1e6
+    stat = [slice(20, 30)]
+    assert merged(name, rows, base, weights).outliers == (4,)
+    assert merge(rows, base, weights, rule_named(name), stat=stat).outliers == ()
+
+
 @pytest.mark.parametrize(
     ("name", "least"),
     [
@@ -211,7 +220,7 @@ def test_merge__refuses_vectors_that_do_not_fit() -> None:
         with pytest.raises(MergeError, match="roster index 1"):
             merge([rows[0], odd], base, weights, rule)
     with pytest.raises(MergeError, match="base is int64"):
-        merge(rows, base.astype(np.int64), weights, rule)  # type: ignore[arg-type]  # the refusal is the point
+        merge(rows, base.astype(np.int64), weights, rule)
     with pytest.raises(MergeError, match="2 updates but 1 weights"):
         merge(rows, base, [1], rule)
     with pytest.raises(MergeError, match="there are 0"):

@@ -1,0 +1,111 @@
+"""`swarmp2p demo`, `node`, `status` and `doctor`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swarmp2p.cli.output import json_option, path_option, show
+from swarmp2p.errors import ConfigError, StateError
+
+
+@click.command()
+@click.option("--peers", type=int, default=4, show_default=True, help="Sites, 3 to 16.")
+@click.option("--rounds", type=int, default=10, show_default=True, help="Merges.")
+@click.option("--merge", default="mean", show_default=True, help="Merge rule: mean, cclip, ...")
+@click.option("--seed", type=int, default=0, show_default=True, help="Splits and identities.")
+@path_option("--out", default="swarmp2p-demo", show_default=True, help="Where to write.")
+@path_option("--data", help="A CSV with the columns of the built-in one.")
+@json_option
+def demo(
+    *,
+    peers: int,
+    rounds: int,
+    merge: str,
+    seed: int,
+    out: Path,
+    data: Path | None,
+    as_json: bool,
+) -> int:
+    """Four real hospitals train one model with no centre, on this machine.
+
+    Starts an embedded chain and a node process per hospital; writes a report to --out.
+    """
+    from swarmp2p.demo.hospitals import HEART_CSV
+    from swarmp2p.demo.orchestrate import DemoOptions, run_demo
+    from swarmp2p.demo.progress import Progress
+    from swarmp2p.demo.verdict import identical_parameters
+
+    options = DemoOptions(
+        peers=peers, rounds=rounds, merge=merge, seed=seed, out=out, data=data or HEART_CSV
+    )
+    metrics = run_demo(options, Progress(quiet=as_json))
+    if as_json:
+        click.echo(json.dumps(metrics))
+    return 0 if identical_parameters(metrics) else 1
+
+
+@click.command()
+@path_option("--config", required=True, help="node.toml")
+@json_option
+def node(*, config: Path, as_json: bool) -> None:
+    """Run this site's node and the training program that node.toml names.
+
+    Ends when the program ends (and `linger` has passed), or on SIGTERM. With no program it relays
+    and serves.
+    """
+    from swarmp2p.config import SwarmConfig
+    from swarmp2p.train.program import run_program
+
+    settings = SwarmConfig.from_toml(config)
+    run_program(settings)
+    show(as_json, {"name": settings.name, "ended": True}, [f"{settings.name}: ended"])
+
+
+@click.command()
+@path_option("--config", help="node.toml")
+@path_option("--state", help="The state directory, instead of --config.")
+@json_option
+def status(*, config: Path | None, state: Path | None, as_json: bool) -> None:
+    """Ask a running node where it stands and whom it waits for."""
+    from swarmp2p.config import SwarmConfig
+    from swarmp2p.control import ask
+
+    if (config is None) == (state is None):
+        raise ConfigError("give either --config NODE.TOML or --state DIR")
+    folder = state if config is None else SwarmConfig.from_toml(config).state
+    if folder is None:
+        raise ConfigError("give either --config NODE.TOML or --state DIR")
+    reply = ask(folder, {"cmd": "status"})
+    if "error" in reply:
+        raise StateError(str(reply["error"]))
+    show(as_json, reply, _status_lines(reply))
+
+
+def _status_lines(reply: dict[str, Any]) -> list[str]:
+    waits = ", ".join(reply["waiting_for_peers"])
+    return [
+        f"{reply['name']} (pid {reply['pid']}): {reply['phase']}",
+        f"round      {reply['round']} of {reply['rounds']}, attempt {reply['attempt']}",
+        f"sealed     {reply['last_sealed_round']}, as of block {reply['block']}",
+        f"waits for  {reply['waiting_for']}{': ' + waits if waits else ''}",
+        f"connected  {', '.join(reply['connected']) or 'nobody'}",
+        f"traffic    {reply['bytes_in']} bytes in, {reply['bytes_out']} bytes out",
+        f"ledger     {reply['ledger']}",
+    ]
+
+
+@click.command()
+@path_option("--config", help="Also check this node.toml: keys, manifest, chain, enrolment.")
+@json_option
+def doctor(*, config: Path | None, as_json: bool) -> int:
+    """Check what a node needs, and say what to do about what is missing."""
+    from swarmp2p.doctor import examine
+
+    found = examine(config)
+    rows = [{"check": f.check, "ok": f.ok, "detail": f.detail} for f in found]
+    lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.check}: {f.detail}" for f in found]
+    good = all(f.ok for f in found)
+    show(as_json, {"ok": good, "checks": rows}, lines)
+    return 0 if good else 1

@@ -1,0 +1,149 @@
+"""The smaller encodings against plain Python, and what they refuse."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from merge_oracle import single
+
+from swarmp2p.errors import MergeError
+from swarmp2p.merge import codec
+from swarmp2p.merge.codec import (
+    decode_bf16,
+    decode_fp16,
+    decode_int8,
+    encode_bf16,
+    encode_fp16,
+    encode_int8,
+    int8_bytes,
+)
+
+finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def nearest_bf16(value: float) -> int:
+    bits = int.from_bytes(struct.pack(">f", value))
+    low = bits & 0xFFFF
+    up = low > 0x8000 or (low == 0x8000 and (bits >> 16) % 2 == 1)
+    return (bits >> 16) + up
+
+
+@given(st.lists(finite, max_size=20))
+def test_bf16__rounds_to_nearest_even(values: list[float]) -> None:
+    want = [nearest_bf16(value) for value in values]
+    row = np.array(values, np.float32)
+    if any(code & 0x7F80 == 0x7F80 for code in want):
+        with pytest.raises(MergeError, match="bf16: element"):
+            encode_bf16(row)
+        return
+    data = encode_bf16(row)
+    assert data == struct.pack(f"<{len(want)}H", *want)
+    back = struct.pack(f"<{len(want)}I", *(code << 16 for code in want))
+    assert decode_bf16(data).tobytes() == back
+
+
+def test_bf16__rounds_ties_to_even() -> None:
+    ties = np.array([0x3F808000, 0x3F818000, 0xBF808000, 0x00008000], np.uint32)
+    assert encode_bf16(ties.view(np.float32)) == struct.pack("<4H", 0x3F80, 0x3F82, 0xBF80, 0)
+
+
+@given(st.lists(st.floats(-65_504, 65_504, width=32), max_size=20))
+def test_fp16__rounds_to_nearest_even(values: list[float]) -> None:
+    data = encode_fp16(np.array(values, np.float32))
+    assert data == struct.pack(f"<{len(values)}e", *values)
+    back = struct.unpack(f"<{len(values)}e", data)
+    assert decode_fp16(data).tobytes() == struct.pack(f"<{len(values)}f", *back)
+
+
+def test_half_encodings__work_over_their_step() -> None:
+    row = np.random.default_rng(3).normal(size=codec._STEP + 3).astype(np.float32)
+    again = decode_bf16(encode_bf16(row))
+    assert encode_bf16(row[-5:]) == encode_bf16(row)[-10:]
+    assert encode_bf16(again) == encode_bf16(row)
+    assert float(np.abs(again / row - 1).max()) <= 2.0**-8
+
+
+@pytest.mark.parametrize("code", [0x7F80, 0xFF80, 0x7FC0])
+def test_bf16__refuses_non_finite_data(code: int) -> None:
+    with pytest.raises(MergeError, match="bf16: element 1 is not finite"):
+        decode_bf16(struct.pack("<2H", 0, code))
+
+
+@pytest.mark.parametrize("code", [0x7C00, 0xFC00, 0x7E00])
+def test_fp16__refuses_non_finite_data(code: int) -> None:
+    with pytest.raises(MergeError, match="fp16: element 1 is not finite"):
+        decode_fp16(struct.pack("<2H", 0, code))
+
+
+def test_fp16__refuses_values_that_round_to_infinity() -> None:
+    with pytest.raises(MergeError, match="fp16: element 1"):
+        encode_fp16(np.array([1, 65_520], np.float32))
+
+
+@pytest.mark.parametrize("size", [0, 1, 4_095, 4_096, 4_097, (1 << 16) + 4_100])
+def test_int8__decodes_as_plain_python_does(size: int) -> None:
+    rng = np.random.default_rng(size)
+    base = rng.normal(size=size).astype(np.float32)
+    values = (base + rng.normal(size=size) * 0.01).astype(np.float32)
+    data = encode_int8(values, base)
+    assert len(data) == int8_bytes(size)
+    got = decode_int8(data, base)
+    want = []
+    for start in range(0, size, 4_096):
+        at = start + 4 * (start // 4_096)
+        part = min(4_096, size - start)
+        (scale,) = struct.unpack_from("<f", data, at)
+        levels = struct.unpack_from(f"<{part}b", data, at + 4)
+        for b, q in zip(base[start : start + part].tolist(), levels, strict=True):
+            want.append(single(b + single(scale * q)))
+        error = np.abs(got[start : start + part] - values[start : start + part])
+        assert float(error.max()) <= 0.51 * scale
+    assert got.tobytes() == struct.pack(f"<{size}f", *want)
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=8))
+def test_int8__never_uses_minus_128_and_refuses_what_does_not_fit(
+    pairs: list[tuple[float, float]],
+) -> None:
+    values = np.array([x for x, _ in pairs], np.float32)
+    base = np.array([b for _, b in pairs], np.float32)
+    with np.errstate(over="ignore"):
+        fits = bool((np.abs(values - base) <= 2.0**126).all())
+    if not fits:
+        with pytest.raises(MergeError, match=r"above 2\^126"):
+            encode_int8(values, base)
+        return
+    data = encode_int8(values, base)
+    assert min(struct.unpack_from(f"<{len(pairs)}b", data, 4)) >= -127
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (struct.pack("<fbb", -1.0, 0, 0), "scale of the block at element 0 is -1.0"),
+        (struct.pack("<fbb", float("nan"), 0, 0), "scale of the block at element 0 is nan"),
+        (struct.pack("<fbb", float("inf"), 0, 0), "scale of the block at element 0 is inf"),
+        (struct.pack("<fbb", 1.0, 0, -128), "element 1 is -128"),
+        (struct.pack("<fbb", 1e38, 0, 127), "element 1 is inf"),
+        (struct.pack("<fb", 1.0, 0), "the length is 5; 6 is expected"),
+    ],
+)
+def test_int8__refuses_bad_data(data: bytes, message: str) -> None:
+    with pytest.raises(MergeError, match=message):
+        decode_int8(data, np.zeros(2, np.float32))
+
+
+def test_encoders__refuse_non_finite_values_and_doubles() -> None:
+    bad = np.array([0, np.nan], np.float32)
+    for encode in (encode_bf16, encode_fp16):
+        with pytest.raises(MergeError, match="element 1 is nan"):
+            encode(bad)
+    with pytest.raises(MergeError, match="element 1 is nan"):
+        encode_int8(bad, np.zeros(2, np.float32))
+    with pytest.raises(MergeError, match="float32, not float64"):
+        encode_bf16(np.zeros(1))
+    for odd in (decode_bf16, decode_fp16):
+        with pytest.raises(MergeError, match="3 bytes; 2 per element"):
+            odd(bytes(3))
