@@ -18,10 +18,11 @@ from swarmp2p.crypto.keys import IdentityKey, Secret
 from swarmp2p.errors import ConfigError, StateError
 from swarmp2p.ledger.accounts import load_account
 from swarmp2p.ledger.ethereum import open_ledger
+from swarmp2p.ledger.interface import Block
 from swarmp2p.manifest import RunManifest, read_manifest
 from swarmp2p.net.host import open_transport
 from swarmp2p.node.context import Context
-from swarmp2p.node.node import Node
+from swarmp2p.node.node import FINAL_BLOCK, Node
 from swarmp2p.node.receipts import Receipt
 from swarmp2p.site import SiteKeys
 from swarmp2p.store.state import open_store
@@ -137,10 +138,14 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
         keys.account,
         manifest_hash=manifest.run_id,
         clock=clock,
+        peer=key.public,
     ) as ledger:
         terms = await ledger.terms()
         domain = identity.domain(terms.chain_id, terms.contract, manifest.run_id)
         store = open_store(config.state, domain)
+        kept = store.get(FINAL_BLOCK)
+        if kept is not None:
+            ledger.remember_final(Block(int.from_bytes(kept[:8], "big"), kept[8:]))
         log = JsonLog(config.state / "node.log")
         try:
             async with open_transport(

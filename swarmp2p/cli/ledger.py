@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarmp2p.cli.output import json_option, path_option, show
+from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
             "owner_key": str(key_file),
         }
         line = f"chain {CHAIN_ID} at {url}, a block every {interval:g} s; owner's key: {key_file}"
-        show(as_json, values, [line])
+        emit(values, [line], as_json=as_json)
 
     serve(owner=owner, ready=ready, port=port, interval=interval)
 
@@ -79,7 +79,7 @@ def deploy(
     }
     lines = [f"{name:9}{value}" for name, value in values.items()]
     lines.append("put the run's address into each site's node.toml: [ledger] run")
-    show(as_json, values, lines)
+    emit(values, lines, as_json=as_json)
 
 
 @ledger.command()
@@ -105,7 +105,8 @@ def invite(
     actions.invite(
         url, read_key_file(owner_key), registry, [invitation], funds=FUNDS if fund else 0
     )
-    show(as_json, {"account": account, "peer": peer}, [f"invited {account} with peer {peer[:8]}"])
+    line = f"invited {account} with peer {peer[:8]}"
+    emit({"account": account, "peer": peer}, [line], as_json=as_json)
 
 
 @ledger.command()
@@ -124,7 +125,7 @@ def enrol(*, config: Path, as_json: bool) -> None:
         settings.ledger_url, settings.contract(), site, read_manifest(settings.manifest)
     )
     values = {"name": settings.name, "account": site.address, "index": index}
-    show(as_json, values, [f"{settings.name} is enrolled as member {index}"])
+    emit(values, [f"{settings.name} is enrolled as member {index}"], as_json=as_json)
 
 
 @ledger.command()
@@ -141,7 +142,7 @@ def revoke(*, run: str, url: str, owner_key: Path, index: int, as_json: bool) ->
 
     registry = read_terms(url, _run(run)).registry
     actions.revoke(url, read_key_file(owner_key), registry, index)
-    show(as_json, {"revoked": index}, [f"member {index} is revoked"])
+    emit({"revoked": index}, [f"member {index} is revoked"], as_json=as_json)
 
 
 @ledger.command("status")
@@ -153,7 +154,7 @@ def ledger_status(*, run: str, url: str, as_json: bool) -> None:
     from swarmp2p.ledger.look import read_view
 
     view = read_view(url, _run(run))
-    show(as_json, _view_values(view), _view_lines(view))
+    emit(_view_values(view), _view_lines(view), as_json=as_json)
 
 
 def _run(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """The command `swarmp2p`: its groups, and how every failure ends in one line and an exit status.
 
-0 good, 1 failed, 2 usage or settings, 130 interrupted. Commands import what they need when they run,
-so that `--help` is quick and a missing extra is told by the command that needs it.
+0 good, 1 failed, 2 usage or settings, 130 interrupted. Commands import what they need when they
+run, so that `--help` is quick and a missing extra is told by the command that needs it.
 """
 
 import os
@@ -12,11 +12,9 @@ from pathlib import Path
 
 import click
 
-from swarmp2p.cli.demo import demo
-from swarmp2p.cli.doctor import doctor
-from swarmp2p.cli.keys import init, keys
 from swarmp2p.cli.ledger import ledger
-from swarmp2p.cli.node import node, status
+from swarmp2p.cli.run import demo, doctor, node, status
+from swarmp2p.cli.sites import init, keys
 from swarmp2p.errors import ConfigError, SwarmError
 
 TRACEBACK = "SWARMP2P_TRACEBACK"
@@ -26,7 +24,10 @@ _INTERRUPTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="swarmp2p")
 def cli() -> None:
-    """Swarm learning without a centre: train at home, merge to the bit."""
+    """Swarm learning: sites train at home, exchange parameters from peer to peer, merge them.
+
+    Every command takes --json. Exit status: 0 good, 1 failed, 2 wrong usage or settings.
+    """
 
 
 for command in (demo, init, keys, ledger, node, status, doctor):
@@ -34,16 +35,21 @@ for command in (demo, init, keys, ledger, node, status, doctor):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status; no traceback unless it is asked for."""
+    """Run the command line and exit with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of a command line; no traceback is shown unless it is asked for."""
     try:
         result = cli.main(args=arguments, prog_name="swarmp2p", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as in `swarmp2p status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except BaseException as error:  # noqa: BLE001 - the border of the program
-        sys.exit(report(error))
-    sys.exit(result if isinstance(result, int) else 0)
+        return report(error)
+    return result if isinstance(result, int) else 0
 
 
 def report(error: BaseException) -> int:

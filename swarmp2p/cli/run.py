@@ -1,13 +1,18 @@
 """`swarmp2p demo`, `node`, `status` and `doctor`."""
 
 import json
+import os
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
-from swarmp2p.cli.output import json_option, path_option, show
-from swarmp2p.errors import ConfigError, StateError
+from swarmp2p.cli.output import emit, json_option, path_option
+from swarmp2p.errors import StateError
+
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @click.command()
@@ -40,10 +45,16 @@ def demo(
     options = DemoOptions(
         peers=peers, rounds=rounds, merge=merge, seed=seed, out=out, data=data or HEART_CSV
     )
+    # A terminated demo must end its children too; the way out is that of Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
     metrics = run_demo(options, Progress(quiet=as_json))
     if as_json:
         click.echo(json.dumps(metrics))
     return 0 if identical_parameters(metrics) else 1
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @click.command()
@@ -55,12 +66,15 @@ def node(*, config: Path, as_json: bool) -> None:
     Ends when the program ends (and `linger` has passed), or on SIGTERM. With no program it relays
     and serves.
     """
+    # Before NumPy loads: bits must not depend on the number of cores.
+    for name in BLAS_THREADS:
+        os.environ.setdefault(name, "1")
     from swarmp2p.config import SwarmConfig
     from swarmp2p.train.program import run_program
 
     settings = SwarmConfig.from_toml(config)
     run_program(settings)
-    show(as_json, {"name": settings.name, "ended": True}, [f"{settings.name}: ended"])
+    emit({"name": settings.name, "ended": True}, [f"{settings.name}: ended"], as_json=as_json)
 
 
 @click.command()
@@ -68,19 +82,17 @@ def node(*, config: Path, as_json: bool) -> None:
 @path_option("--state", help="The state directory, instead of --config.")
 @json_option
 def status(*, config: Path | None, state: Path | None, as_json: bool) -> None:
-    """Ask a running node where it stands and whom it waits for."""
+    """Ask a running node where it stands and whom it waits for (default: ./node.toml)."""
     from swarmp2p.config import SwarmConfig
     from swarmp2p.control import ask
 
-    if (config is None) == (state is None):
-        raise ConfigError("give either --config NODE.TOML or --state DIR")
-    folder = state if config is None else SwarmConfig.from_toml(config).state
-    if folder is None:
-        raise ConfigError("give either --config NODE.TOML or --state DIR")
+    if config is not None and state is not None:
+        raise click.UsageError("give --config or --state, not both")
+    folder = state or SwarmConfig.from_toml(config or Path("node.toml")).state
     reply = ask(folder, {"cmd": "status"})
     if "error" in reply:
         raise StateError(str(reply["error"]))
-    show(as_json, reply, _status_lines(reply))
+    emit(reply, _status_lines(reply), as_json=as_json)
 
 
 def _status_lines(reply: dict[str, Any]) -> list[str]:
@@ -107,5 +119,5 @@ def doctor(*, config: Path | None, as_json: bool) -> int:
     rows = [{"check": f.check, "ok": f.ok, "detail": f.detail} for f in found]
     lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.check}: {f.detail}" for f in found]
     good = all(f.ok for f in found)
-    show(as_json, {"ok": good, "checks": rows}, lines)
+    emit({"ok": good, "checks": rows}, lines, as_json=as_json)
     return 0 if good else 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from swarmp2p.cli.output import json_option, path_option, show
+from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.errors import ConfigError
 
 
@@ -64,7 +64,7 @@ def init(
         f"peer    {site.identity.public.hex()}",
         "hand these two to the run's owner: swarmp2p ledger invite --account ... --peer ...",
     ]
-    show(as_json, values, lines)
+    emit(values, lines, as_json=as_json)
 
 
 def _absolute(program: str) -> str:
@@ -90,4 +90,4 @@ def show_keys(*, config: Path, as_json: bool) -> None:
     site = read_keys(SwarmConfig.from_toml(config))
     peer = site.identity.public
     values = {"account": site.address, "peer": peer.hex(), "peer_id": peer_id_text(peer)}
-    show(as_json, values, [f"{key:8}{value}" for key, value in values.items()])
+    emit(values, [f"{key:8}{value}" for key, value in values.items()], as_json=as_json)

@@ -108,6 +108,10 @@ class EthereumLedger:
         account = self._writer().account
         return await self._read(lambda: read_balance(self._rpc, account))
 
+    def remember_final(self, block: Block) -> None:
+        """`block` was taken as final by an earlier process; if it is gone, reading halts."""
+        self._final.setdefault(block.number, block.hash)
+
     def _final_view(self) -> ChainView:
         block = self._final_block()
         view = self._view

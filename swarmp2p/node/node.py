@@ -29,6 +29,7 @@ from swarmp2p.protocol.rounds import RoundMachine, State, Step
 from swarmp2p.wire.registry import PROTOCOL_CHUNK, PROTOCOL_HELLO
 
 _NO_ROOT = bytes(32)
+FINAL_BLOCK = "final block"  # in the store: u64be number || hash of the last one acted on
 
 
 class Node:
@@ -105,7 +106,7 @@ class Node:
         if self._view is not None and view.round.round != self._view.round.round:
             self.steps.leave_round(self._view.round.round)
         self._view, self._head = view, head
-        self._c.store.put("final block", view.block.number.to_bytes(8, "big") + view.block.hash)
+        self._c.store.put(FINAL_BLOCK, view.block.number.to_bytes(8, "big") + view.block.hash)
         self._c.transport.admit(
             {m.peer: m.addresses for m in view.members if m.live and m.peer != self._c.me}
         )
