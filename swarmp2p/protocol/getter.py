@@ -13,9 +13,13 @@ from swarmp2p.wire.messages import (
     decode_chunk_reply,
     encode_chunk_request,
 )
-from swarmp2p.wire.registry import CHUNK_SECONDS, FIRST_BYTE_SECONDS, MAX_CHUNKS_IN_FLIGHT, Code
-
-DEFAULT_WINDOW = 8
+from swarmp2p.wire.registry import (
+    CHUNK_SECONDS,
+    DEFAULT_CHUNKS_IN_FLIGHT,
+    FIRST_BYTE_SECONDS,
+    MAX_CHUNKS_IN_FLIGHT,
+    Code,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,22 @@ class Getter:
         want: Iterable[int],
         *,
         now: float,
-        window: int = DEFAULT_WINDOW,
+        window: int = DEFAULT_CHUNKS_IN_FLIGHT,
     ) -> None:
         """`sizes` are the bytes of every chunk of the blob; `want` the indices to ask for.
 
-        Raises LocalProtocolError for an index outside the blob or a window outside its bounds.
+        Raises LocalProtocolError for a root that is no hash, an index outside the blob or named
+        twice, or a window outside its bounds.
         """
+        if len(root) != 32:
+            raise LocalProtocolError(f"a root has 32 bytes, not {len(root)}")
         self._root = root
-        self._sizes = sizes
+        self._sizes = tuple(sizes)
         self._wanted = deque(want)
         if any(not 0 <= index < len(sizes) for index in self._wanted):
             raise LocalProtocolError(f"a wanted chunk is outside the blob of {len(sizes)}")
+        if len(set(self._wanted)) != len(self._wanted):
+            raise LocalProtocolError("a chunk is wanted twice")
         if not 1 <= window <= MAX_CHUNKS_IN_FLIGHT:
             raise LocalProtocolError(f"window {window}; 1 to {MAX_CHUNKS_IN_FLIGHT} are allowed")
         self._window = window
@@ -78,15 +87,17 @@ class Getter:
         self._heard = False
         self._since = now
         self._over = False
+        self._finish()  # Nothing may be wanted at all.
 
     def receive_data(self, data: bytes, *, now: float) -> None:
         """Bytes from the provider. Raises RemoteProtocolError; the machine is dead then."""
         if self._over:
             return
-        self._heard = True
+        self._heard = self._heard or bool(data)
         try:
             self._decoder.feed(data)
-            while (item := self._decoder.next_item()) is not None:
+            # What follows the last answer is not read, in whatever pieces it comes.
+            while not self._over and (item := self._decoder.next_item()) is not None:
                 if self._reply is None:
                     self._header(decode_chunk_reply(item), now)
                 else:
@@ -96,13 +107,13 @@ class Getter:
             raise
 
     def _header(self, reply: ChunkReply, now: float) -> None:
-        # CHUNK-011: replies come in the order of the requests, and only to them.
+        # CHUNK-010: replies come in the order of the requests, and only to them.
         if not self._asked or (reply.root, reply.index) != (self._root, self._asked[0]):
             raise RemoteProtocolError(Code.UNEXPECTED, "a reply to no open chunk request")
         if reply.code != Code.OK:
             self._answered(ChunkRefused(reply.index, reply.code), now)
             return
-        # CHUNK-013: the schema fixes a chunk's size before its first byte.
+        # CHUNK-003: the schema fixes a chunk's size before its first byte.
         expected = self._sizes[reply.index]
         if reply.size != expected:
             raise RemoteProtocolError(
@@ -112,7 +123,7 @@ class Getter:
         self._decoder.take_raw(reply.size)
 
     def _payload(self, reply: ChunkReply, data: bytes, now: float) -> None:
-        # CHUNK-014: a chunk counts only with a proof under the root.
+        # CHUNK-006, CHUNK-007: a chunk counts only with a proof under the root.
         verify_chunk(self._root, len(self._sizes), reply.index, data, reply.proof)
         self._reply = None
         self._answered(ChunkVerified(reply.index, data, reply.proof), now)
@@ -142,7 +153,6 @@ class Getter:
             index = self._wanted.popleft()
             self._asked.append(index)
             out.append(encode_frame(encode_chunk_request(ChunkRequest(self._root, index))))
-        self._finish()
         return out
 
     def events(self) -> list[GetterEvent]:

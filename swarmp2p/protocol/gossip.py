@@ -16,6 +16,7 @@ from swarmp2p.wire.registry import (
     CONTROL_MESSAGES_PER_SECOND,
     KIND_UPDATE_MANIFEST,
     MAX_PEERS,
+    SLOT_KINDS,
     WIRE_VERSION,
     Code,
 )
@@ -170,7 +171,7 @@ class GossipRules:
         bucket = self._buckets.setdefault(message.forwarder, _Bucket(filled=message.now))
         gained = (message.now - bucket.filled) * CONTROL_MESSAGES_PER_SECOND
         bucket.tokens = min(float(CONTROL_BURST), bucket.tokens + max(0.0, gained))
-        bucket.filled = message.now
+        bucket.filled = max(bucket.filled, message.now)
         if bucket.tokens < 1:
             return _ignore(Code.TOO_MANY, "too many messages from this forwarder")
         bucket.tokens -= 1
@@ -256,9 +257,23 @@ def verify_equivocation(proof: Equivocation, domain: bytes) -> Header:
     first, second = decode_envelope(proof.first), decode_envelope(proof.second)
     for envelope in (first, second):
         verify_envelope_signature(envelope, domain)
-    if first.header != second.header or first.body == second.body:
+    # Only slot kinds are signed once, and a new key epoch opens no second slot.
+    same = _slot(first.header) == _slot(second.header) and first.header.kind in SLOT_KINDS
+    if not same or first.body == second.body:
         raise RemoteProtocolError(Code.MALFORMED, "the two envelopes are no equivocation")
     return first.header
+
+
+def _slot(header: Header) -> tuple[object, ...]:
+    """What may be signed once; the key epoch and the wire version are no part of it."""
+    return (
+        header.sender,
+        header.kind,
+        header.round,
+        header.attempt,
+        header.recipient,
+        header.index,
+    )
 
 
 def _ignore(code: int, reason: str) -> Verdict:

@@ -46,6 +46,7 @@ class Event(Enum):
 TABLE = {
     (State.WAITING, Event.AGREED): State.DONE,
     (State.WAITING, Event.BROKEN): State.FAILED,
+    (State.DONE, Event.BROKEN): State.FAILED,
 }
 
 
@@ -74,11 +75,11 @@ class HelloMachine(Machine[State, Event]):
             return
         self._heard = self._heard or bool(data)
         try:
-            for body in self._decoder.receive_data(data):
+            self._decoder.feed(data)
+            while (body := self._decoder.next_item()) is not None:
                 self._judge(body)
         except RemoteProtocolError:
-            if self.state is State.WAITING:
-                self.fire(Event.BROKEN)
+            self.fire(Event.BROKEN)
             raise
 
     def _judge(self, body: bytes) -> None:

@@ -33,7 +33,7 @@ class Machine(Generic[State, Event]):
         return after
 
 
-def diagram(table: Mapping[tuple[Enum, Enum], Enum], start: Enum) -> str:
+def diagram(table: Mapping[tuple[Any, Any], Any], start: Enum) -> str:
     """The table as a Mermaid state diagram, in the table's own order."""
     lines = ["stateDiagram-v2", f"    [*] --> {start.name}"]
     lines += [

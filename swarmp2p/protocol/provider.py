@@ -44,14 +44,16 @@ class Provider:
         if self._dead:
             return
         try:
-            for body in self._decoder.receive_data(data):
+            # One by one, so that the requests before a broken one count, however they are cut.
+            self._decoder.feed(data)
+            while (body := self._decoder.next_item()) is not None:
                 self._request(decode_chunk_request(body))
         except RemoteProtocolError:
             self._dead = True
             raise
 
     def _request(self, request: ChunkRequest) -> None:
-        # CHUNK-010: no more than MAX_CHUNKS_IN_FLIGHT requests wait for their answer.
+        # CHUNK-011: no more than MAX_CHUNKS_IN_FLIGHT requests wait for their answer.
         if len(self._open) >= MAX_CHUNKS_IN_FLIGHT:
             raise RemoteProtocolError(
                 Code.TOO_MANY, f"more than {MAX_CHUNKS_IN_FLIGHT} unanswered chunk requests"
@@ -69,7 +71,8 @@ class Provider:
     def send_chunk(self, data: Buffer, proof: tuple[bytes, ...]) -> None:
         """Answer the oldest request. The payload is handed on, not copied."""
         request = self._oldest()
-        reply = ChunkReply(Code.OK, request.root, request.index, len(data), tuple(proof))
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        reply = ChunkReply(Code.OK, request.root, request.index, size, tuple(proof))
         header = encode_frame(encode_chunk_reply(reply))
         self._open.popleft()
         self._out += [header, data]

@@ -169,6 +169,7 @@ class RunContract:
     def have(self, who: int, number: int, attempt: int, bitmap: int) -> None:
         """Say what is held."""
         self._require_attempt(who, number, attempt)
+        self._require(who not in self.now.attests, "AlreadyAttested")
         self._require(who not in self.now.haves, "AlreadyPosted")
         self.now.haves[who] = bitmap
 

@@ -4,13 +4,26 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-import pytest
 from contract_chain import Reverted
 from contract_model import ATTEMPT, COMMIT, ModelRun, ModelTerms
 from contract_swarm import GENESIS, TERMS, Swarm, bits, digest
 
 MINIMA = (0, 0, 0, 2, 3)
-STEPS = 220
+STEPS = 140
+PHASES = ("commit", "attempt", "sealed", "void")
+OUTCOMES = {"sealed 0", "sealed 1", "void 0", "void 1", "void 2", "stopped", "TooEarly"} | {
+    "AlreadyAttested",
+    "AlreadyCommitted",
+    "AlreadyPosted",
+    "EnrolledTooLate",
+    "MemberRevoked",
+    "NotInRoster",
+    "RunIsFinished",
+    "WrongAttempt",
+    "WrongBase",
+    "WrongPhase",
+    "WrongRound",
+}
 
 
 class Pair:
@@ -104,7 +117,7 @@ class Pair:
         state, view = self.swarm.chain.call(self.swarm.run, "snapshot")
         assert state == self.model.state_view(GENESIS)
         assert view == self.model.round_view(self.model.round)
-        if self.model.past:
+        if self.model.past and self.rng.random() < 0.1:
             old = self.rng.choice(self.model.past)
             assert self.swarm.round(old.number) == self.model.round_view(old)
 
@@ -118,24 +131,16 @@ def play(prepare: Callable[..., Swarm], seed: int) -> Pair:
     return pair
 
 
-@pytest.mark.parametrize("seed", range(24))
-def test_run__equals_the_model_under_random_calls(
-    swarm_of: Callable[..., Swarm], seed: int
-) -> None:
-    play(swarm_of, seed)
-
-
-def test_random_calls__reach_every_outcome_so_that_the_comparison_means_something(
+def test_run__equals_the_model_under_random_calls_that_reach_every_outcome(
     swarm_of: Callable[..., Swarm],
 ) -> None:
-    errors: Counter[str] = Counter()
-    ends: Counter[str] = Counter()
-    for seed in range(100, 108):
+    seen: Counter[str] = Counter()
+    for seed in range(12):
         pair = play(swarm_of, seed)
-        errors += pair.seen
         model = pair.model
-        ends["stopped"] += model.stopped
-        ends["sealed"] += model.last_sealed
+        seen += pair.seen
+        seen["stopped"] += model.stopped
         for r in [*model.past, model.round]:
-            ends[f"phase {r.phase} attempt {r.attempt}"] += 1
-    print(errors, ends)
+            seen[f"{PHASES[r.phase]} {r.attempt}"] += 1
+    reached = {name for name, times in seen.items() if times}
+    assert OUTCOMES <= reached, OUTCOMES - reached

@@ -1,0 +1,43 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from contract_gas import measure_all
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "swarmp2p" / "ledger" / "artifacts"
+GAS_TARGET = 250_000  # a peer and round, 16 peers
+
+
+def test_gas__grows_by_a_tenth_at_most_and_keeps_the_target() -> None:
+    written = json.loads((ROOT / "contracts" / "gas.json").read_text(encoding="utf-8"))
+    measured = measure_all()
+    for size, row in measured.items():
+        assert row.keys() == written[size].keys()
+        for name, gas in row.items():
+            assert gas <= 1.1 * written[size][name], f"{name} at N={size}: {gas}"
+    assert measured["16"]["peer_and_round"] <= GAS_TARGET
+
+
+@pytest.mark.parametrize("name", ["SwarmRegistry", "SwarmRun"])
+def test_artifact__is_small_enough_for_a_chain_and_names_its_compiler(name: str) -> None:
+    artifact = json.loads((ARTIFACTS / f"{name}.json").read_text(encoding="utf-8"))
+    package = json.loads((ROOT / "contracts" / "package.json").read_text(encoding="utf-8"))
+    assert len(artifact["deployedBytecode"]) // 2 - 1 <= 24_576
+    assert artifact["contractName"] == name
+    assert artifact["solc"] == package["dependencies"]["solc"]
+
+
+def test_lock_file__names_no_registry_so_that_any_mirror_serves() -> None:
+    assert "resolved" not in (ROOT / "contracts" / "package-lock.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(
+    not (ROOT / "contracts" / "node_modules" / "solc").is_dir(), reason="needs `npm ci`"
+)
+def test_build_check__passes_so_that_artifacts_match_the_sources() -> None:
+    command = [sys.executable, str(ROOT / "contracts" / "build.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
