@@ -10,8 +10,16 @@ from collections.abc import Callable
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.ledger.interface import ChainView, Phase
 from swarmp2p.node.context import Context
-from swarmp2p.protocol.gossip import GossipRules, GossipView, Judgement, Verdict
+from swarmp2p.protocol.gossip import (
+    Equivocation,
+    GossipRules,
+    GossipView,
+    Judgement,
+    Verdict,
+    verify_equivocation,
+)
 from swarmp2p.seams import Outcome, Slot
+from swarmp2p.wire import canonical
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest
 from swarmp2p.wire.registry import KIND_UPDATE_MANIFEST, TOPIC_ANNOUNCE, WIRE_VERSION, Code
@@ -66,9 +74,20 @@ class Announcer:
             self._early[verdict.envelope.header.sender] = (forwarder, data)
         elif verdict.outcome is Judgement.ACCEPT:
             self._accept(verdict)
+        elif verdict.equivocation is not None:
+            self._keep_proof(verdict.equivocation)
         elif verdict.outcome is Judgement.REJECT:
             self._c.log("gossip-rejected", forwarder=forwarder.hex(), why=verdict.reason)
         return _OUTCOMES[verdict.outcome]
+
+    def _keep_proof(self, proof: Equivocation) -> None:
+        """Two signed bodies for one slot convince anybody: keep them, one pair a peer and round."""
+        header = verify_equivocation(proof, self._c.domain)
+        key = f"equivocation/{header.round}/{header.sender.hex()}"
+        if self._c.store.get(key) is None:
+            pair = [proof.first, proof.second]
+            self._c.store.put(key, canonical.encode(pair))
+            self._c.log("equivocation", peer=header.sender.hex(), round=header.round)
 
     def _accept(self, verdict: Verdict) -> None:
         if verdict.envelope is None or verdict.manifest is None:

@@ -71,7 +71,6 @@ class BlobExchange:
         missing: Sequence[int],
     ) -> None:
         """One stream to one provider; what fails here is tried elsewhere."""
-        getter = Getter(root, sizes, missing, now=self._clock.now())
         retry = False
 
         async def on_event(event: Any) -> bool:
@@ -87,6 +86,7 @@ class BlobExchange:
         except TransportError as error:
             self._log("fetch-failed", peer=peer.hex(), root=root.hex(), why=str(error))
             return
+        getter = Getter(root, sizes, missing, now=self._clock.now())
         try:
             await pump(stream, getter, self._clock, on_event)
             await stream.aclose()

@@ -1,4 +1,4 @@
-"""The rules of one round after another, as plainly as they can be said, for comparison with the EVM.
+"""The rules of one round after another, as plainly as can be, for comparison with the EVM.
 
 Blocks are stepped one by one, so that phases change when they fall due and not, as in the
 contract, when somebody next calls. Peers are numbers. A refused call returns the error's name.

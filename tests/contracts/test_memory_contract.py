@@ -22,10 +22,11 @@ class Pair:
         windows = {"commit_blocks": 4, "exchange_blocks": 4, "post_blocks": 2}
         depth = rng.choice((0, 1))
         terms = ModelTerms(**windows, depth=depth, owner_minimum=owner, last_round=last)
-        self.model = ModelRun(terms, enrolled, 0, GENESIS)
+        self.model = ModelRun(terms, enrolled, 1, GENESIS)
         self.live = set(range(enrolled))
         mine = ContractTerms(**windows, depth=depth, min_peers=owner, last_round=last)
         self.ours = RunContract(mine, self.live)
+        self.ours.tick()  # a block number of 0 means: has not happened
         self.ours.genesis(GENESIS, owner=True)
         self.taken = set()
 

@@ -1,4 +1,4 @@
-"""Random transactions on the contract and on the model: equal errors and equal views at every step."""
+"""Random transactions on the contract and on the model: equal errors and views at every step."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -123,7 +123,7 @@ class Pair:
 
 
 def play(prepare: Callable[..., Swarm], seed: int) -> Pair:
-    rng = Random(seed)  # noqa: S311 (test moves, no secrets)
+    rng = Random(seed)
     enrolled, minimum, last = rng.randint(2, 7), rng.choice(MINIMA), rng.choice((0, 0, 4))
     pair = Pair(prepare(enrolled, minPeers=minimum, lastRound=last), minimum, last, rng)
     for _ in range(STEPS):
@@ -143,4 +143,4 @@ def test_run__equals_the_model_under_random_calls_that_reach_every_outcome(
         for r in [*model.past, model.round]:
             seen[f"{PHASES[r.phase]} {r.attempt}"] += 1
     reached = {name for name, times in seen.items() if times}
-    assert OUTCOMES <= reached, OUTCOMES - reached
+    assert reached >= OUTCOMES, OUTCOMES - reached

@@ -1,13 +1,19 @@
 """Whole runs of real nodes over memory network and memory chain, in virtual time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import trio
 
+from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.manifest import RunManifest
 from swarmp2p.sim.nodes import open_world
+from swarmp2p.wire import canonical
+from swarmp2p.wire.envelope import Header
+from swarmp2p.wire.messages import encode_update_manifest
+from swarmp2p.wire.registry import KIND_UPDATE_MANIFEST, WIRE_VERSION
 from swarmp2p.wire.tensors import Schema, TensorSpec
 
 SCHEMA = Schema((TensorSpec("bias", "f32", (1,)), TensorSpec("weight", "f32", (5,))))
@@ -197,3 +203,21 @@ async def test_a_nan_update__is_held_by_nobody_and_its_sender_leaves(autojump_cl
         await finish(world, range(3))
         assert_same_end(world.peers[:3])
         assert world.peers[0].receipts[0].missing == ("site-3",)
+
+
+async def test_an_equivocation__is_kept_as_a_proof_by_whoever_sees_both(autojump_clock):
+    async with open_world(manifest(rounds=1), 3, seed=1, train=train) as world:
+        for number in range(3):
+            world.start(number)
+        liar, honest = world.peers[2], world.peers[0]
+        while honest.node is None or liar.key.public not in honest.node.announcer._accepted:
+            await trio.sleep(0.05)
+        manifest_ = replace(honest.node.announcer._accepted[liar.key.public], weight=9)
+        header = Header(KIND_UPDATE_MANIFEST, WIRE_VERSION, 0, 1, 0, 0, liar.key.public)
+        body = encode_update_manifest(manifest_)
+        second = sign_envelope(liar.key, header, world.domain, body)
+        await liar.node._c.transport.publish(liar.node.announcer.topic, second)
+        await finish(world, range(3))
+        assert any(event == "equivocation" for event, _ in honest.log)
+        proof = honest.disk.kept[world.domain, f"equivocation/1/{liar.key.public.hex()}"]
+        assert second in canonical.decode(proof)
