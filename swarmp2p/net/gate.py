@@ -15,6 +15,7 @@ from libp2p.transport.upgrader import TransportUpgrader
 
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.net.peers import decode_peer_id
+from swarmp2p.net.yamux import YamuxMultistream
 
 
 def peer_of(peer_id: ID) -> bytes | None:
@@ -52,6 +53,7 @@ class GatedUpgrader(TransportUpgrader):
     def __init__(self, gate: Gate, security: TSecurityOptions, muxers: TMuxerOptions) -> None:
         super().__init__(security, muxers)
         self._gate = gate
+        self.muxer_multistream = YamuxMultistream(muxers)
 
     async def upgrade_security(
         self,

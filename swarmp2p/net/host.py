@@ -11,7 +11,7 @@ from libp2p.abc import INetStream
 from libp2p.crypto.ed25519 import Ed25519PrivateKey
 from libp2p.crypto.keys import KeyPair
 from libp2p.crypto.x25519 import X25519PrivateKey
-from libp2p.custom_types import StreamHandlerFn, TProtocol, TSecurityOptions
+from libp2p.custom_types import StreamHandlerFn, TMuxerOptions, TProtocol, TSecurityOptions
 from libp2p.host.basic_host import BasicHost
 from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.network.auto_connector import AutoConnector
@@ -19,9 +19,7 @@ from libp2p.network.config import ConnectionConfig
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
-from libp2p.security.noise.transport import Transport as NoiseTransport
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
-from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.tools.anyio_service import background_trio_service
 from libp2p.transport.tcp.tcp import TCP
 
@@ -30,10 +28,12 @@ from swarmp2p.net.addresses import Address, parse_address
 from swarmp2p.net.connections import Connections
 from swarmp2p.net.dialler import Dialler
 from swarmp2p.net.gate import Gate, GatedUpgrader, peer_of
+from swarmp2p.net.noise import FastNoise
 from swarmp2p.net.peers import encode_peer_id
 from swarmp2p.net.pubsub import GuardedPubsub, open_router
 from swarmp2p.net.sockets import open_listener
 from swarmp2p.net.streams import ByteCount, Libp2pStream
+from swarmp2p.net.yamux import YamuxConn
 from swarmp2p.seams import Clock, Rng, StreamHandler, Validator
 from swarmp2p.wire.registry import HANDSHAKE_SECONDS, MAX_CONNECTIONS_PER_PEER, MAX_PEERS
 
@@ -239,18 +239,19 @@ def _build_swarm(seed: bytes, gate: Gate, rng: Rng) -> Swarm:
     keys = KeyPair(private, private.get_public_key())
     noise_key = X25519PrivateKey.from_bytes(rng.token(32))
     # Passed always: libp2p's defaults also offer plaintext.
-    security: TSecurityOptions = {NOISE_ID: NoiseTransport(keys, noise_key)}
+    security: TSecurityOptions = {NOISE_ID: FastNoise(keys, noise_key)}
+    muxers: TMuxerOptions = {TProtocol(YAMUX_ID): YamuxConn}
     swarm = new_swarm(
         key_pair=keys,
         sec_opt=security,
-        muxer_opt={TProtocol(YAMUX_ID): Yamux},
+        muxer_opt=muxers,
         transports=[TCP()],
         connection_config=_connection_config(),
     )
     if not isinstance(swarm, Swarm):
         raise TransportError(f"libp2p built a {type(swarm).__name__}, not a Swarm: wrong version?")
     swarm.auto_connector = NoAutoConnector(swarm)
-    swarm.upgrader = GatedUpgrader(gate, security, {TProtocol(YAMUX_ID): Yamux})
+    swarm.upgrader = GatedUpgrader(gate, security, muxers)
     return swarm
 
 

@@ -9,6 +9,7 @@ from libp2p.network.stream.net_stream import NetStream
 from libp2p.stream_muxer.exceptions import MuxedStreamEOF
 
 from swarmp2p.errors import StreamResetError, TransportError
+from swarmp2p.net.yamux_stream import YamuxStream
 
 # What a broken link looks like from above libp2p, whichever of its layers notices first.
 LINK_FAULTS = (
@@ -35,7 +36,10 @@ class Libp2pStream:
         if not isinstance(stream, NetStream):
             raise TransportError(f"libp2p made a {type(stream).__name__}: wrong version?")
         self._net_stream = stream
-        self._muxed = stream.muxed_stream
+        muxed = stream.muxed_stream
+        if not isinstance(muxed, YamuxStream):
+            raise TransportError(f"libp2p muxed with {type(muxed).__name__}: wrong version?")
+        self._muxed = muxed
         self._remote_peer = remote_peer
         self._count = count
         self._closed = False
@@ -50,7 +54,7 @@ class Libp2pStream:
         if self._closed:
             raise StreamResetError("the stream was closed on this side")
         try:
-            await self._muxed.write(bytes(data))
+            await self._muxed.write(memoryview(data))
         except LINK_FAULTS as error:
             raise StreamResetError(f"the stream broke while sending: {error}") from error
         self._count.sent += len(data)
@@ -61,9 +65,7 @@ class Libp2pStream:
             raise StreamResetError("the stream was closed on this side")
         try:
             data = await self._muxed.read(max_bytes)
-        except MuxedStreamEOF as error:
-            if getattr(self._muxed, "reset_received", False):
-                raise StreamResetError("the peer reset the stream") from error
+        except MuxedStreamEOF:
             return b""
         except LINK_FAULTS as error:
             raise StreamResetError(f"the stream broke while receiving: {error}") from error
@@ -84,6 +86,7 @@ class Libp2pStream:
         self._closed = True
         try:
             await self._net_stream.close()
+            self._muxed.abandon()
         except LINK_FAULTS:
             return
 

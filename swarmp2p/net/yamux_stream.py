@@ -151,9 +151,7 @@ class YamuxStream(IMuxedStream):
             keep = 2 * len(piece) >= len(piece.obj)  # type: ignore[arg-type] # always bytes here
             self._chunks.append(piece if keep else bytearray(piece))
         elif (
-            self._chunks
-            and isinstance(tail := self._chunks[-1], bytearray)
-            and len(tail) < _GATHER
+            self._chunks and isinstance(tail := self._chunks[-1], bytearray) and len(tail) < _GATHER
         ):
             tail += piece
         else:
