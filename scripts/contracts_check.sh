@@ -2,11 +2,11 @@
 # Compiles the Solidity sources again and compares the result with swarmp2p/ledger/artifacts/. Needs
 # Node and npm; where they are missing it says so and passes, because only their authors need them.
 set -eu
-cd "$(dirname "$0")/../contracts"
+cd "$(dirname "$0")/.."
 
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     echo "contracts: not checked, there is no Node here"
     exit 0
 fi
-[ -d node_modules/solc ] || npm ci --silent --no-audit --no-fund
-npm run --silent check
+[ -d contracts/node_modules/solc ] || (cd contracts && npm ci --silent --no-audit --no-fund)
+"${VENV:-.venv}/bin/python" contracts/build.py --check

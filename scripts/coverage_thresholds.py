@@ -15,33 +15,36 @@ TOTAL_MINIMUM = 80.0
 BRANCH_LAYERS = ("wire", "crypto", "protocol", "merge")
 
 
-def branch_percent(files: Mapping[str, Any], layer: str) -> float:
-    """Covered branches of `swarmp2p/<layer>/` in percent; 0 when no file of it was measured."""
-    summaries = [
-        report["summary"]
-        for path, report in files.items()
-        if path.replace("\\", "/").startswith(f"swarmp2p/{layer}/")
-    ]
-    if not summaries:
-        return 0.0
-    branches = sum(summary["num_branches"] for summary in summaries)
-    covered = sum(summary["covered_branches"] for summary in summaries)
-    return 100.0 * covered / branches if branches else 100.0
+def summaries(files: Mapping[str, Any], folder: str) -> list[Mapping[str, int]]:
+    """The summaries of the checkout's files under `folder`; copies installed elsewhere are not."""
+    return [report["summary"] for path, report in files.items() if path.startswith(folder)]
 
 
-def judge(report: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """(what, percent reached, percent demanded) for every threshold; reads coverage's JSON."""
-    rows = [
-        (f"branches of {layer}", branch_percent(report["files"], layer), BRANCH_MINIMUM)
-        for layer in BRANCH_LAYERS
-    ]
-    rows.append(("everything", float(report["totals"]["percent_covered"]), TOTAL_MINIMUM))
-    return rows
+def percent(rows: list[Mapping[str, int]], covered: list[str], of: list[str]) -> float:
+    """The sum of the columns `covered` in percent of the columns `of`; 0 for no rows."""
+    whole = sum(row[name] for row in rows for name in of)
+    part = sum(row[name] for row in rows for name in covered)
+    return 100.0 * part / whole if whole else 100.0 * bool(rows)
+
+
+def judge(files: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """(what, percent reached, percent demanded) for every threshold; takes the report's files."""
+    rows = []
+    for layer in BRANCH_LAYERS:
+        layer_rows = summaries(files, f"swarmp2p/{layer}/")
+        reached = percent(layer_rows, ["covered_branches"], ["num_branches"])
+        rows.append((f"branches of {layer}", reached, BRANCH_MINIMUM))
+    total = percent(
+        summaries(files, "swarmp2p/"),
+        ["covered_lines", "covered_branches"],
+        ["num_statements", "num_branches"],
+    )
+    return [*rows, ("everything", total, TOTAL_MINIMUM)]
 
 
 def main() -> int:
     """Read the report, print the table, and return the exit status."""
-    rows = judge(json.load(sys.stdin))
+    rows = judge(json.load(sys.stdin)["files"])
     for what, reached, demanded in rows:
         verdict = "" if reached >= demanded else "  TOO LOW"
         sys.stdout.write(

@@ -127,6 +127,14 @@ class Slot:
     index: int = 0
 
 
+class ChunkSource(Protocol):
+    """Where verified chunks can be read."""
+
+    def get_chunk(self, root: bytes, index: int) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """(data, proof) of a chunk, or None."""
+        ...
+
+
 class Store(Protocol):
     """Durable state of one identity in one run. Every call is durable when it returns."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from swarmp2p.cli.ledger import ledger
-from swarmp2p.cli.run import demo, doctor, node, status
+from swarmp2p.cli.run import audit, demo, doctor, node, status
 from swarmp2p.cli.sites import init, keys
 from swarmp2p.errors import ConfigError, SwarmError
 
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, keys, ledger, node, status, doctor):
+for command in (demo, init, keys, ledger, node, status, audit, doctor):
     cli.add_command(command)
 
 

@@ -234,8 +234,8 @@ def _audit_section(out: Path, metrics: Metrics) -> str:
     command = f"swarmp2p audit {shlex.quote(str(metrics['out']))}"
     return f"""<section>
 <h2>Check it yourself</h2>
-<p>An auditor needs no trust in the nodes. From the chain's log and the updates the nodes keep, the
-merge of every round can be done again, and must give the same bits:</p>
+<p>An auditor needs no trust in the nodes. From the chain's log and the updates the nodes keep, this
+command does the merge of every round again, and must get the same bits:</p>
 <pre>{_text(command)}</pre>
 <div class="scroll"><table>
 <tbody>

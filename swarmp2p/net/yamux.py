@@ -174,10 +174,7 @@ class YamuxConn(IMuxedConn):
 
     def signal(self, stream: YamuxStream, flag: int) -> None:
         """Send FIN or RST. A frame of this stream that is not being written yet is withdrawn."""
-        for send in [send for send in self._sends if send.stream is stream]:
-            self._sends.remove(send)
-            send.done.set()
-        self._credits.pop(stream.stream_id, None)
+        self._withdraw(stream)
         self._queue(encode_header(WINDOW_UPDATE, flag, stream.stream_id, 0))
 
     def credit(self, stream: YamuxStream, size: int) -> None:
@@ -213,7 +210,7 @@ class YamuxConn(IMuxedConn):
                         return
                     elif part.kind == PING:
                         if part.flags & SYN:
-                            self._queue(encode_header(PING, ACK, 0, part.length))
+                            self._answer(encode_header(PING, ACK, 0, part.length))
                     else:
                         self._take_frame(part)
         except YamuxError:
@@ -259,17 +256,21 @@ class YamuxConn(IMuxedConn):
         if known is not None or frame.stream_id % 2 == self._next_id % 2:
             raise YamuxError(f"stream {frame.stream_id} cannot be opened by the peer")
         stream = YamuxStream(self, frame.stream_id, inbound=True)
-        try:
-            if self._inbound >= MAX_INBOUND:
-                raise trio.WouldBlock
-            self._arrived.send_nowait(stream)
-        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
-            self._queue(encode_header(WINDOW_UPDATE, RST, frame.stream_id, 0))
+        if self._inbound >= MAX_INBOUND or not self._hand_over(stream):
+            self._answer(encode_header(WINDOW_UPDATE, RST, frame.stream_id, 0))
             return None
         self._streams[stream.stream_id] = stream
         self._inbound += 1
-        self._queue(encode_header(WINDOW_UPDATE, ACK, stream.stream_id, _GROWTH))
+        self._answer(encode_header(WINDOW_UPDATE, ACK, stream.stream_id, _GROWTH))
         return stream
+
+    def _hand_over(self, stream: YamuxStream) -> bool:
+        """To whoever accepts streams; False where too many wait, or nobody does."""
+        try:
+            self._arrived.send_nowait(stream)
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        return True
 
     def _reset(self, stream: YamuxStream, why: str) -> None:
         self.signal(stream, RST)
@@ -302,8 +303,8 @@ class YamuxConn(IMuxedConn):
                 send = self._sends.popleft() if self._sends else None
                 if send is not None:
                     send.taken = True
-                    parts += (encode_header(DATA, 0, send.stream.stream_id, len(send.payload)),)
-                    parts += (send.payload,)
+                    parts.append(encode_header(DATA, 0, send.stream.stream_id, len(send.payload)))
+                    parts.append(send.payload)
                 if parts:
                     await self.secured_conn.write(b"".join(parts))
                 if send is not None:
@@ -316,14 +317,18 @@ class YamuxConn(IMuxedConn):
             self._end("the connection was lost")
             await self._close_socket()
 
-    def _queue(self, header: bytes) -> None:
+    def _answer(self, header: bytes) -> None:
+        """Queue what the peer made us say. Raises YamuxError where it does not read it."""
         if len(self._headers) >= MAX_QUEUED_HEADERS:
             raise YamuxError("the peer asks and does not read the answers")
+        self._queue(header)
+
+    def _queue(self, header: bytes) -> None:
         self._headers.append(header)
         self._work.set()
 
     def _withdraw(self, stream: YamuxStream) -> None:
-        """Drop what is queued for a stream that the peer has reset."""
+        """Drop what is queued for a stream."""
         for send in [send for send in self._sends if send.stream is stream]:
             self._sends.remove(send)
             send.done.set()

@@ -2,7 +2,7 @@
 
 from collections import deque
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import trio
 from libp2p.abc import IMuxedStream
@@ -117,7 +117,7 @@ class YamuxStream(IMuxedStream):
         """IP address and port of the other end."""
         return self._conn.get_remote_address()
 
-    async def __aenter__(self) -> "YamuxStream":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -270,7 +270,7 @@ class Node:
             self._c,
             self.view,
             ended,
-            merged.weights if merged else {},
+            merged,
             {
                 "seconds": round(self._c.clock.now() - began, 3),
                 "outliers": [self._c.name(peer) for peer in merged.outliers] if merged else [],

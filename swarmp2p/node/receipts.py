@@ -10,6 +10,7 @@ from typing import Any
 
 from swarmp2p.ledger.interface import ChainView, Phase, RoundView
 from swarmp2p.node.context import Context
+from swarmp2p.node.steps import MergedHere
 from swarmp2p.wire.registry import TAG_RECEIPT
 
 
@@ -18,7 +19,9 @@ class Receipt:
     """One round's outcome.
 
     `sealed` False means void: the base stays. `complete` means that the contributors are all
-    enrolled, unrevoked peers; `missing` names the others. `local` holds this node's timings.
+    enrolled, unrevoked peers; `missing` names the others. `merge` opens the commitments and gives
+    the weights used, None where this node did not compute the merge itself. `local` holds this
+    node's timings.
     """
 
     run_id: str
@@ -30,6 +33,7 @@ class Receipt:
     missing: tuple[str, ...]
     merged_root: str
     shared: Mapping[str, Any]
+    merge: Mapping[str, Any] | None
     signature: str
     local: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,27 +49,29 @@ class Receipt:
             "missing": list(self.missing),
             "merged_root": self.merged_root,
             "shared": dict(self.shared),
+            "merge": self.merge,
             "signature": self.signature,
             "local": dict(self.local),
         }
 
 
-def shared_bytes(shared: Mapping[str, Any]) -> bytes:
+def signed_bytes(shared: Mapping[str, Any], merge: Mapping[str, Any] | None) -> bytes:
     """What the signature of a receipt covers: the tag, then JSON with sorted keys, no spaces."""
-    return TAG_RECEIPT + json.dumps(shared, sort_keys=True, separators=(",", ":")).encode()
+    parts = {"merge": merge, "shared": shared}
+    return TAG_RECEIPT + json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
 
 
 def make_receipt(
     context: Context,
     view: ChainView,
     ended: RoundView,
-    weights_used: Mapping[bytes, int],
+    merged: MergedHere | None,
     local: Mapping[str, Any],
 ) -> Receipt:
     """The receipt of a round that has ended, signed by this node.
 
-    `view` is a final view at or after the round's end; `weights_used` is empty where this node
-    did not compute the merge.
+    `view` is a final view at or after the round's end; `merged` is None where this node did not
+    compute the merge.
     """
     peer_of = {member.index: member.peer for member in view.members}
     sealed = ended.phase is Phase.SEALED
@@ -90,6 +96,7 @@ def make_receipt(
             if a.root == ended.sealed_root and a.aux == ended.sealed_aux and sealed
         ),
     }
+    merge = None if merged is None else _merge_part(context, merged)
     return Receipt(
         run_id=shared["run_id"],
         round=ended.round,
@@ -100,14 +107,30 @@ def make_receipt(
         missing=tuple(context.name(peer) for peer in missing),
         merged_root=shared["merged_root"],
         shared=shared,
-        signature=context.key.sign(shared_bytes(shared)).hex(),
+        merge=merge,
+        signature=context.key.sign(signed_bytes(shared, merge)).hex(),
         local={
             "node": context.name(context.me),
             "peer": context.me.hex(),
-            "weights_used": {context.name(p): w for p, w in weights_used.items()},
             **local,
         },
     )
+
+
+def _merge_part(context: Context, merged: MergedHere) -> dict[str, Any]:
+    manifest = context.manifest
+    return {
+        "rule": manifest.rule,
+        "updates": {
+            peer.hex(): {
+                "root": update.root.hex(),
+                "salt": update.salt.hex(),
+                "weight_used": update.weight_used,
+            }
+            for peer, update in merged.updates.items()
+        },
+        "outliers": [peer.hex() for peer in merged.outliers],
+    }
 
 
 def _expected(view: ChainView, ended: RoundView) -> list[Any]:

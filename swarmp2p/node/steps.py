@@ -78,12 +78,21 @@ def parse_update(body: bytes) -> OwnUpdate:
 
 
 @dataclass(frozen=True)
+class MergedUpdate:
+    """One input of a merge: what opens its commitment, and the weight after the cap."""
+
+    root: bytes
+    salt: bytes
+    weight_used: int
+
+
+@dataclass(frozen=True)
 class MergedHere:
     """A merge that this node computed."""
 
     round: int
     root: bytes
-    weights: Mapping[bytes, int]
+    updates: Mapping[bytes, MergedUpdate]
     outliers: tuple[bytes, ...]
 
 
@@ -221,13 +230,13 @@ class Steps:
         update = self.update
         if update is None or update.round != step.round:
             return
-        roots, weights = [], []
+        sources: list[OwnUpdate | UpdateManifest] = []
         for peer in step.roster:
             source = update if peer == self._c.me else self._node.announcer.manifest_of(peer)
             if source is None:  # Cannot be: held follows an accepted manifest.
                 return
-            roots.append(source.root)
-            weights.append(source.weight)
+            sources.append(source)
+        roots, weights = [s.root for s in sources], [s.weight for s in sources]
         try:
             result = self._node.vectors.merge(self._c.store, update.base, roots, weights)
         except MergeError as error:
@@ -238,7 +247,12 @@ class Steps:
         self._merged = MergedHere(
             round=step.round,
             root=result.blob.root,
-            weights=dict(zip(step.roster, result.weights_used, strict=True)),
+            updates={
+                peer: MergedUpdate(source.root, source.salt, used)
+                for peer, source, used in zip(
+                    step.roster, sources, result.weights_used, strict=True
+                )
+            },
             outliers=tuple(step.roster[index] for index in result.outliers),
         )
         self._node.dispatch(

@@ -9,7 +9,7 @@ from swarmp2p.errors import StateError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.merge import layout, rules
 from swarmp2p.merge.reducers import merge_integers
-from swarmp2p.seams import Store
+from swarmp2p.seams import ChunkSource, Store
 from swarmp2p.wire.tensors import chunk_sizes
 
 Params = Mapping[str, Any]
@@ -63,14 +63,14 @@ class Vectors:
         """The model of all zeros."""
         return _blob([bytes(size) for size in self.sizes])
 
-    def verify(self, store: Store, root: bytes) -> None:
+    def verify(self, store: ChunkSource, root: bytes) -> None:
         """Refuse a whole blob that holds a value no merge takes. Raises MergeError.
 
         ROUND-021: held means every chunk verified, finite and decodable; nothing else refuses.
         """
         self._vectors(store, root)
 
-    def load(self, store: Store, root: bytes) -> dict[str, Any]:
+    def load(self, store: ChunkSource, root: bytes) -> dict[str, Any]:
         """The parameters of a blob that is held in full. Raises StateError."""
         return layout.unflatten(*self._vectors(store, root), self.schema)
 
@@ -79,7 +79,7 @@ class Vectors:
         return len(store.chunks(root)) == len(self.sizes)
 
     def merge(
-        self, store: Store, base: bytes, roots: Sequence[bytes], weights: Sequence[int]
+        self, store: ChunkSource, base: bytes, roots: Sequence[bytes], weights: Sequence[int]
     ) -> Merged:
         """Merge the updates under `roots` (roster order) onto the model under `base`."""
         floats, _ = self._vectors(store, base)
@@ -100,7 +100,7 @@ class Vectors:
             tuple(result.outliers),
         )
 
-    def _vectors(self, store: Store, root: bytes) -> tuple[Any, Any]:
+    def _vectors(self, store: ChunkSource, root: bytes) -> tuple[Any, Any]:
         chunks = []
         for index in range(len(self.sizes)):
             kept = store.get_chunk(root, index)

@@ -102,12 +102,7 @@ class ChunkFiles:
     def get(self, root: bytes, index: int) -> tuple[bytes, tuple[bytes, ...]] | None:
         """(data, proof), or None where there is no whole file; a damaged one is removed."""
         file = self._folder(root) / str(index)
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(_MAX_FILE + 1)
-        except OSError:
-            return None
-        chunk = _parse(content, index)
+        chunk = read_chunk(file, index)
         if chunk is None:
             with suppress(OSError):
                 file.unlink(missing_ok=True)
@@ -135,6 +130,16 @@ class ChunkFiles:
         if len(root) != 32:
             raise StateError(f"a root of {len(root)} bytes; expected 32")
         return self._directory / root.hex()
+
+
+def read_chunk(file: Path, index: int) -> tuple[bytes, tuple[bytes, ...]] | None:
+    """(data, proof) of the chunk in a file, or None where there is no whole one."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAX_FILE + 1)
+    except OSError:
+        return None
+    return _parse(content, index)
 
 
 def _whole(file: Path, index: int) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,42 @@ def test_its_folder__holds_what_an_audit_needs(finished):
         chunks = out / "nodes" / site["site"] / "state" / "chunks"
         roots = {path.name for path in chunks.iterdir()}
         assert {one["merged_root"] for one in metrics["rounds"]} <= roots
+
+
+def audit(out, expected):
+    command = [*RUN, "audit", str(out), "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == expected, result.stderr
+    return json.loads(result.stdout)["rounds"]
+
+
+def test_its_folder__is_enough_to_recompute_every_round(finished):
+    out, metrics = finished
+    rounds = audit(out, expected=0)
+    assert [one["ok"] for one in rounds] == [True] * 3
+    roots = [one["merged_root"] for one in metrics["rounds"]]
+    assert [one["recomputed_root"] for one in rounds] == roots
+
+
+def test_an_audit__finds_what_was_changed_and_claims_nothing_of_what_is_gone(finished, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished[0], copy, ignore=shutil.ignore_patterns("*.sock"))
+    lines = (copy / "ledger.jsonl").read_text().splitlines()
+    rounds = [json.loads(line) for line in lines]
+    first = next(row for row in rounds if row["type"] == "round")
+    first["commits"][0]["weight"] += 100  # the chain's word, so the merge comes out otherwise
+    (copy / "ledger.jsonl").write_text("\n".join(json.dumps(row) for row in rounds) + "\n")
+    receipt = json.loads((copy / "receipts" / "va-0002.json").read_text())
+    gone = next(iter(receipt["merge"]["updates"].values()))["root"]
+    for node in (copy / "nodes").iterdir():
+        shutil.rmtree(node / "state" / "chunks" / gone)
+    forged = copy / "receipts" / "va-0003.json"
+    text = forged.read_text()
+    forged.write_text(
+        text.replace('"outcome": "sealed",\n  "base"', '"outcome": "void",\n  "base"')
+    )
+    assert forged.read_text() != text
+    assert [one["ok"] for one in audit(copy, expected=1)] == [False, None, False]
 
 
 def test_no_site__holds_rows_of_another(finished):
