@@ -49,8 +49,7 @@ def read_sources() -> dict[str, str]:
             raise BuildError(f"{path} is missing: run `npm ci` in {HERE}")
         sources[name] = path.read_text(encoding="utf-8")
         folder = Path(name).parent
-        for target in IMPORT.findall(sources[name]):
-            waiting.append(_resolve(folder, target))
+        waiting += [_resolve(folder, target) for target in IMPORT.findall(sources[name])]
     return sources
 
 

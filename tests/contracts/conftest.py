@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from contract_swarm import Swarm
@@ -15,7 +16,7 @@ def prepared_swarms() -> dict[tuple[object, ...], Swarm]:
 def swarm_of(prepared_swarms: dict[tuple[object, ...], Swarm]) -> Prepared:
     """A fresh swarm of so many peers and these settings; the deployment is made once a session."""
 
-    def fresh(enrolled: int, **changes: object) -> Swarm:
+    def fresh(enrolled: int, **changes: Any) -> Swarm:
         key = (enrolled, *sorted(changes.items()))
         if key not in prepared_swarms:
             prepared_swarms[key] = Swarm.deploy(enrolled, **changes)

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from contract_chain import Chain, Deployed, Reverted, account
+from contract_chain import Chain, Deployed, Receipt, Reverted, account
 from contract_swarm import COMMIT, OWNER, Swarm, bits, digest, settings
 
 Prepared = Callable[..., Swarm]
@@ -78,7 +78,10 @@ def test_enrol__stops_at_sixty_four_members_and_a_whole_bitmap_works(swarm_of: P
 
 def test_revoke__is_for_the_owner_and_the_member_itself_and_for_good(swarm_of: Prepared) -> None:
     swarm = swarm_of(4)
-    revoke = lambda sender, i: swarm.chain.transact(sender, swarm.registry, "revoke", i)  # noqa: E731 (short and local)
+
+    def revoke(sender: bytes, index: int) -> None:
+        swarm.chain.transact(sender, swarm.registry, "revoke", index)
+
     refused("NotAllowed", revoke, account(1), 2)
     refused("UnknownIndex", revoke, OWNER, 4)
     revoke(account(1), 1)
@@ -92,9 +95,10 @@ def test_revoke__is_for_the_owner_and_the_member_itself_and_for_good(swarm_of: P
 
 def test_set_addresses__changes_the_senders_own_and_no_revoked_members(swarm_of: Prepared) -> None:
     swarm = swarm_of(2)
-    change = lambda peer, to: swarm.chain.transact(  # noqa: E731 (short and local)
-        account(peer), swarm.registry, "setAddresses", to
-    )
+
+    def change(peer: int, to: str) -> Receipt:
+        return swarm.chain.transact(account(peer), swarm.registry, "setAddresses", to)
+
     assert change(1, "/ip4/9.9.9.9/tcp/9").event_names == ["AddressesChanged"]
     members = swarm.chain.call(swarm.registry, "members")
     assert [m["addresses"] for m in members] == ["/ip4/10.0.0.0/tcp/1", "/ip4/9.9.9.9/tcp/9"]
@@ -107,9 +111,16 @@ def test_set_addresses__changes_the_senders_own_and_no_revoked_members(swarm_of:
 def test_attach_run__takes_only_own_runs_once_each_and_eight_at_most() -> None:
     chain = Chain()
     registry, other = (chain.deploy("SwarmRegistry", OWNER) for _ in range(2))
-    run = lambda of: chain.deploy("SwarmRun", OWNER, settings(of.address))  # noqa: E731 (short and local)
-    attach = lambda it, by=OWNER: chain.transact(by, registry, "attachRun", it)  # noqa: E731 (short and local)
-    detach = lambda it: chain.transact(OWNER, registry, "detachRun", it)  # noqa: E731 (short and local)
+
+    def run(of: Deployed) -> Deployed:
+        return chain.deploy("SwarmRun", OWNER, settings(of.address))
+
+    def attach(it: bytes, by: bytes = OWNER) -> None:
+        chain.transact(by, registry, "attachRun", it)
+
+    def detach(it: bytes) -> None:
+        chain.transact(OWNER, registry, "detachRun", it)
+
     runs: list[Deployed] = [run(registry) for _ in range(9)]
     refused("OwnableUnauthorizedAccount", attach, runs[0].address, account(0))
     refused("NotARun", attach, account(3))
