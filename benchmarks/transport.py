@@ -64,12 +64,14 @@ async def drain(pull: Pull) -> None:
     print(json.dumps({"cpu": time.process_time() - started, "bytes": received}), flush=True)
 
 
-async def fill(push: Push, mib: int) -> float:
-    """Write `mib` MiB; the CPU seconds that it took."""
-    started = time.process_time()
+async def fill(push: Push, end: Callable[[], Awaitable[object]], mib: int) -> None:
+    """Write `mib` MiB, end the stream, hear the answer; print the seconds that it took."""
+    cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(mib):
         await push(PIECE)
-    return time.process_time() - started
+    cpu = time.process_time() - cpu
+    await end()
+    print(json.dumps({"cpu": cpu, "wall": time.perf_counter() - wall}), flush=True)
 
 
 async def receive_tcp() -> None:
@@ -89,13 +91,15 @@ async def receive_tcp() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def send_tcp(port: int, mib: int) -> float:
+async def send_tcp(port: int, mib: int) -> None:
     """Plain TCP, sender."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
-    cpu = await fill(stream.send_all, mib)
-    await stream.send_eof()
-    await stream.receive_some(1)
-    return cpu
+
+    async def end() -> None:
+        await stream.send_eof()
+        await stream.receive_some(1)
+
+    await fill(stream.send_all, end, mib)
 
 
 async def receive_ours() -> None:
@@ -121,7 +125,7 @@ async def receive_ours() -> None:
             await done.wait()
 
 
-async def send_ours(port: int, mib: int) -> float:
+async def send_ours(port: int, mib: int) -> None:
     """Our transport, sender."""
     from swarmp2p.net.host import open_transport  # noqa: PLC0415 - loaded by its own row only
 
@@ -133,11 +137,13 @@ async def send_ours(port: int, mib: int) -> float:
         while not transport.peers():
             await transport.wait_change()
         stream = await transport.open_stream(peer, PROTOCOL)
-        cpu = await fill(stream.send_all, mib)
-        await stream.send_eof()
-        await stream.receive_some()
+
+        async def end() -> None:
+            await stream.send_eof()
+            await stream.receive_some()
+
+        await fill(stream.send_all, end, mib)
         await stream.aclose()
-        return cpu
 
 
 @asynccontextmanager
@@ -184,7 +190,7 @@ async def receive_stock() -> None:
             await trio.sleep_forever()  # its last byte may still be on its way
 
 
-async def send_stock(port: int, mib: int) -> float:
+async def send_stock(port: int, mib: int) -> None:
     """Stock libp2p, sender."""
     from libp2p.peer.id import ID  # noqa: PLC0415
     from libp2p.peer.peerinfo import PeerInfo  # noqa: PLC0415
@@ -196,10 +202,12 @@ async def send_stock(port: int, mib: int) -> float:
     async with stock_host("send") as host:
         await host.connect(PeerInfo(peer, [Multiaddr(f"/ip4/127.0.0.1/tcp/{port}")]))  # type: ignore[attr-defined] # libp2p's host
         stream = await host.new_stream(peer, [PROTOCOL])  # type: ignore[attr-defined] # as above
-        cpu = await fill(stream.write, mib)
-        await stream.close_write()
-        await stream.read(1)
-        return cpu
+
+        async def end() -> None:
+            await stream.close_write()
+            await stream.read(1)
+
+        await fill(stream.write, end, mib)
 
 
 RECEIVERS = {"tcp": receive_tcp, "ours": receive_ours, "stock": receive_stock}
@@ -247,16 +255,9 @@ def compare(mib: int, repeat: int) -> dict[str, object]:
     return {"mib": mib, "repeat": repeat, "rows": rows}
 
 
-async def send_and_print(row: str, port: int, mib: int) -> None:
-    """The sender's process."""
-    started = time.perf_counter()
-    cpu = await SENDERS[row](port, mib)
-    print(json.dumps({"cpu": cpu, "wall": time.perf_counter() - started}), flush=True)
-
-
 def main() -> None:
     """Read the options; without --row, compare."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr] # it is above
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mib", type=int, default=256)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--row", choices=sorted(SENDERS), help=argparse.SUPPRESS)
@@ -268,7 +269,7 @@ def main() -> None:
     elif options.receive:
         trio.run(RECEIVERS[options.row])
     else:
-        trio.run(send_and_print, options.row, options.port, options.mib)
+        trio.run(SENDERS[options.row], options.port, options.mib)
 
 
 if __name__ == "__main__":

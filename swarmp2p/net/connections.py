@@ -7,7 +7,6 @@ import trio
 from libp2p.abc import IMuxedConn, INetConn, INetStream, INetwork, INotifee
 from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
-from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
@@ -18,6 +17,7 @@ from swarmp2p.net.gate import Gate, peer_of
 from swarmp2p.net.peers import encode_peer_id
 from swarmp2p.net.sockets import dial, tune
 from swarmp2p.net.streams import LINK_FAULTS
+from swarmp2p.net.yamux import YamuxConn
 from swarmp2p.wire.registry import (
     HANDSHAKE_SECONDS,
     MAX_CONNECTIONS_PER_PEER,
@@ -69,11 +69,9 @@ class Connections(INotifee):
             return
         finally:
             self._handshakes -= 1
-        if muxed is not None:
+        if isinstance(muxed, YamuxConn):
             self._settle(muxed, stream)
-            for conn in self._swarm.get_connections(muxed.peer_id):
-                if isinstance(conn, SwarmConn) and conn.muxed_conn is muxed:
-                    await conn.event_closed.wait()
+            await muxed.event_closed.wait()
 
     async def dial(self, peer: bytes, address: Address) -> None:
         """Connect to `peer` at `address`. Raises PeerUnreachableError."""
@@ -114,13 +112,17 @@ class Connections(INotifee):
                     self._cut(conn)
 
     async def cut_all(self) -> None:
-        """Drop every connection and wait for its tidying. For shutdown: it cannot be cancelled."""
+        """Close every connection, in bounded time. For shutdown: it cannot be cancelled.
+
+        Streams that ended well reach their end at the peer; then the sockets go, come what may.
+        """
         with trio.move_on_after(_CUT_SECONDS) as scope:
             scope.shield = True
             async with trio.open_nursery() as nursery:
                 for conn in self._swarm.get_connections():
-                    self._close_socket(conn)
                     nursery.start_soon(_tidy, conn)
+        for stream in list(self._sockets.values()):
+            stream.socket.close()
 
     def _live(self, peer: bytes) -> list[INetConn]:
         conns = self._swarm.connections.get(ID(encode_peer_id(peer)), ())

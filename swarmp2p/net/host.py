@@ -1,5 +1,6 @@
 """Builds the host and serves the Transport seam on it: TCP, Noise, Yamux, gossipsub."""
 
+import importlib.metadata
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -37,6 +38,7 @@ from swarmp2p.net.yamux import YamuxConn
 from swarmp2p.seams import Clock, Rng, StreamHandler, Validator
 from swarmp2p.wire.registry import HANDSHAKE_SECONDS, MAX_CONNECTIONS_PER_PEER, MAX_PEERS
 
+LIBP2P_VERSION = "0.8.1"
 _LOG = logging.getLogger(__name__)
 
 
@@ -166,6 +168,7 @@ async def open_transport(
     `identity_seed` is the 32-byte Ed25519 seed. Raises ConfigError or ListenError when it cannot
     start, TransportError when libp2p stops under it; what the body raises passes through as it is.
     """
+    _check_library()
     _quiet()
     address = parse_address(listen)
     if address.kind not in {"ip4", "ip6"}:
@@ -300,6 +303,16 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _check_library() -> None:
+    """Our sessions, gate and flood publishing lean on this version's inner shape."""
+    found = importlib.metadata.version("libp2p")
+    if found != LIBP2P_VERSION:
+        raise TransportError(
+            f"libp2p {found} is installed and swarmp2p needs {LIBP2P_VERSION}: "
+            f"run `pip install libp2p=={LIBP2P_VERSION}`"
+        )
 
 
 def _quiet() -> None:

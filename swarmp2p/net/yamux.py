@@ -66,7 +66,7 @@ class YamuxConn(IMuxedConn):
         self.secured_conn = conn
         self.peer_id = peer_id
         self.event_started = trio.Event()
-        self._closed = trio.Event()
+        self.event_closed = trio.Event()
         self._over = False
         self._next_id = 1 if conn.is_initiator else 2
         self._streams: dict[int, YamuxStream] = {}
@@ -112,7 +112,7 @@ class YamuxConn(IMuxedConn):
                     await self._close_socket()
                     nursery.cancel_scope.cancel()
         finally:
-            self._closed.set()
+            self.event_closed.set()
 
     async def open_stream(self) -> YamuxStream:
         """A new stream to the peer. Raises MuxedConnUnavailable."""

@@ -4,6 +4,7 @@ Blocks are stepped one by one, so that phases change when they fall due and not,
 contract, when somebody next calls. Peers are numbers. A refused call returns the error's name.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 COMMIT, ATTEMPT, SEALED, VOID = range(4)
@@ -87,7 +88,7 @@ class ModelRun:
 
     def window(self, blocks: int, attempt: int) -> int:
         doubled = 2 if attempt else 1
-        return (self.terms.depth + blocks) * doubled * 2 ** min(self.voids, 4)
+        return (self.terms.depth + blocks) * doubled << min(self.voids, 4)
 
     # -- blocks
     def mine(self, blocks: int) -> None:
@@ -309,5 +310,5 @@ class ModelRun:
         }
 
 
-def bitmap(peers: set[int] | dict[int, object] | dict[int, Body]) -> int:
+def bitmap(peers: Iterable[int]) -> int:
     return sum(1 << i for i in peers)

@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 import trio
 from hosts import RealClock, RealRng, host, hosts, seed
+from libp2p.crypto.ed25519 import Ed25519PrivateKey
+from libp2p.peer.id import ID
 from wait import until
 
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.errors import ConfigError, ListenError, PeerUnreachableError, StreamResetError
+from swarmp2p.errors import (
+    ConfigError,
+    ListenError,
+    PeerUnreachableError,
+    RemoteProtocolError,
+    StreamResetError,
+    TransportError,
+)
 from swarmp2p.net.addresses import parse_address
 from swarmp2p.net.host import Libp2pTransport, open_transport
-from swarmp2p.net.peers import peer_id_text
+from swarmp2p.net.peers import encode_peer_id, parse_peer_id, peer_id_text
 from swarmp2p.seams import Outcome, Stream
 from swarmp2p.wire.registry import MAX_STREAMS_PER_PEER
 
@@ -104,6 +113,9 @@ async def test_gate__cuts_a_stranger_before_any_handler_runs() -> None:
         await until(lambda: one.refused >= 2, "the stranger dialled twice and was refused")
         assert served == []
         assert one.peers() == frozenset()
+        one.admit({public(2): ()})
+        await until(lambda: "/meshsub/1.2.0" in served, "once admitted, it is served")
+        one.admit({})
         with pytest.raises(PeerUnreachableError):
             await stranger.open_stream(public(1), ECHO)
 
@@ -257,6 +269,31 @@ async def test_open_transport__says_that_the_port_is_busy() -> None:
                 pass
 
 
+async def test_close__lets_a_finished_stream_reach_its_end() -> None:
+    last = os.urandom(100_000)
+    got = trio.Event()
+
+    async def say_goodbye(stream: Stream) -> None:
+        await stream.send_all(last)
+        await stream.send_eof()
+        got.set()
+
+    async with host(1) as one:
+        async with host(2) as two:
+            two.handle(ECHO, say_goodbye)
+            await connect_all([one, two])
+            stream = await one.open_stream(public(2), ECHO)
+            await got.wait()
+        assert await receive_all(stream) == last
+
+
+async def test_open_transport__refuses_another_libp2p(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "0.9.0")
+    with pytest.raises(TransportError, match=r"libp2p 0\.9\.0 is installed .* needs 0\.8\.1"):
+        async with host(1):
+            pass
+
+
 async def test_open_transport__passes_on_what_its_body_raises() -> None:
     with pytest.raises(KeyError):  # noqa: PT012 - the body is the subject
         async with hosts(2) as transports:
@@ -282,6 +319,23 @@ async def test_open_transport__names_a_bad_address(text: str) -> None:
     with pytest.raises(ConfigError):
         async with open_transport(seed(1), text, clock=RealClock(), rng=RealRng()):
             pass
+
+
+def test_peer_ids__are_those_of_libp2p() -> None:
+    key = Ed25519PrivateKey.new(seed(1)).get_public_key()
+    theirs = ID.from_pubkey(key)
+    assert encode_peer_id(public(1)) == theirs.to_bytes()
+    assert peer_id_text(public(1)) == theirs.to_base58()
+    assert parse_peer_id(theirs.to_base58()) == public(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "12D3KooW", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N", "0" * 52, "1" * 99],
+)
+def test_peer_ids__of_other_keys_are_refused(text: str) -> None:
+    with pytest.raises(RemoteProtocolError):
+        parse_peer_id(text)
 
 
 def test_parse_address__drops_the_peer_id() -> None:
