@@ -1,24 +1,36 @@
-"""Writes swarmp2p/wire/registry.py and the tables of spec/*.md from spec/registry.toml.
+"""Writes swarmp2p/wire/registry.py and the tables and diagrams of spec/*.md.
 
     python spec/generate.py            write what differs
     python spec/generate.py --check    write nothing; exit 1 and name the files that differ
 
-A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is `codes`, `kinds`,
-`tags`, `protocols`, `dtypes`, `encodings`, or `limits DOC`.
+Generated text stands between `<!-- generated: NAME -->` and `<!-- end -->`. From registry.toml:
+`codes`, `kinds`, `tags`, `protocols`, `dtypes`, `encodings`, `limits DOC`, `limits all`. From the
+rules of the documents: `answers` (which rules give which code), `requirements` (how many rules each
+document has). From the machines of swarmp2p.protocol: `diagram hello`, `diagram round`. From the
+compiled contracts: `abi registry`, `abi run`.
 """
 
+import importlib
+import json
 import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 SPEC = Path(__file__).resolve().parent
-REGISTRY = SPEC.parent / "swarmp2p" / "wire" / "registry.py"
+ROOT = SPEC.parent
+REGISTRY = ROOT / "swarmp2p" / "wire" / "registry.py"
+ARTIFACTS = ROOT / "swarmp2p" / "ledger" / "artifacts"
 MARKED = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CODE_CLASSES = ((0, 0), (1, 63), (64, 95), (96, 127))
+# A rule: its id, and its text up to the next rule or an empty line.
+RULE = re.compile(r"^- \*\*([A-Z]+-\d{3})\*\* (.*?)(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL)
+# A machine of swarmp2p.protocol, with the state it begins in.
+MACHINES = {"hello": ("hello", "WAITING"), "round": ("rounds", "TRAINING")}
+CONTRACTS = {"registry": "SwarmRegistry", "run": "SwarmRun"}
 
 Registry = dict[str, Any]
 
@@ -128,7 +140,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _limits(registry: Registry, doc: str) -> str:
-    rows = [row for row in registry["limit"] if row["doc"] == doc]
+    rows = [row for row in registry["limit"] if doc in {row["doc"], "all"}]
     if not rows:
         raise ValueError(f"registry.toml has no limit with doc = {doc!r}")
     return _table(
@@ -142,33 +154,107 @@ def _rows(registry: Registry, section: str, *columns: str) -> str:
     return _table(columns, ([f"{row[column]}" for column in columns] for row in rows))
 
 
+def rules(text: str) -> list[tuple[str, str]]:
+    """(id, text) of every rule of a document, in order."""
+    return [(match[1], " ".join(match[2].split())) for match in RULE.finditer(text)]
+
+
+def _documents() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for path in sorted(SPEC.glob("[0-9]*.md")):
+        yield path.name, rules(path.read_text(encoding="utf-8"))
+
+
+def _answers(registry: Registry) -> str:
+    """Which rules name which code."""
+    everything = [rule for _, document in _documents() for rule in document]
+    rows = []
+    for code in registry["code"]:
+        named = re.compile(rf"\b{code['name']}\b")
+        ids = [name for name, text in everything if named.search(text)]
+        rows.append((code["value"], code["name"], code["about"], ", ".join(ids) or "none yet"))
+    return _table(("value", "name", "about", "rules"), rows)
+
+
+def _requirements() -> str:
+    """How many rules stand in each document."""
+    rows = [
+        (f"`{name}`", f"{document[0][0]} to {document[-1][0]}", len(document))
+        for name, document in _documents()
+        if document
+    ]
+    return _table(("document", "rules", "how many"), rows)
+
+
+def _diagram(name: str) -> str:
+    """The transitions of a machine, as Mermaid."""
+    if name not in MACHINES:
+        raise ValueError(f"no machine is called {name!r}; there are {sorted(MACHINES)}")
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    module, start = MACHINES[name]
+    machine = importlib.import_module(f"swarmp2p.protocol.{module}")
+    draw = importlib.import_module("swarmp2p.protocol.machine").diagram
+    return f"```mermaid\n{draw(machine.TABLE, machine.State[start])}```\n"
+
+
+def _abi(name: str) -> str:
+    """The functions, events and errors of a contract."""
+    if name not in CONTRACTS:
+        raise ValueError(f"no contract is called {name!r}; there are {sorted(CONTRACTS)}")
+    artifact = json.loads((ARTIFACTS / f"{CONTRACTS[name]}.json").read_text(encoding="utf-8"))
+    entries = [item for item in artifact["abi"] if item["type"] in {"function", "event", "error"}]
+    order = ("function", "event", "error")
+    rows = [
+        (item["type"], f"`{item['name']}({_inputs(item)})`", item.get("stateMutability", ""))
+        for item in sorted(entries, key=lambda item: (order.index(item["type"]), item["name"]))
+    ]
+    return _table(("kind", "signature", "mutability"), rows)
+
+
+def _inputs(item: dict[str, Any]) -> str:
+    indexed = (
+        f"{each['type']}{' indexed' if each.get('indexed') else ''} {each['name']}".strip()
+        for each in item["inputs"]
+    )
+    return ", ".join(indexed)
+
+
 def table(registry: Registry, name: str) -> str:
-    """The Markdown table called `name`. Raises ValueError for an unknown name."""
-    if name.startswith("limits "):
-        return _limits(registry, name.removeprefix("limits "))
+    """The generated text called `name`. Raises ValueError for an unknown name."""
+    prefix, _, rest = name.partition(" ")
+    if prefix == "limits":
+        return _limits(registry, rest)
+    if prefix == "diagram":
+        return _diagram(rest)
+    if prefix == "abi":
+        return _abi(rest)
     tables: dict[str, Callable[[], str]] = {
         "codes": lambda: _rows(registry, "code", "value", "name", "about"),
         "kinds": lambda: _rows(registry, "kind", "value", "class", "carrier", "about"),
         "protocols": lambda: _rows(registry, "protocol", "name", "value", "about"),
         "dtypes": lambda: _rows(registry, "dtype", "value", "name", "section"),
         "encodings": lambda: _rows(registry, "encoding", "value", "name", "about"),
+        "answers": lambda: _answers(registry),
+        "requirements": _requirements,
         "tags": lambda: _table(
             ("name", "bytes", "use"),
             ((f"`{r['name']}`", f'`"{r["text"]}" 00`', r["about"]) for r in registry["tag"]),
         ),
     }
     if name not in tables:
-        raise ValueError(f"no table is called {name!r}; there are {sorted(tables)} and limits DOC")
+        raise ValueError(
+            f"no table is called {name!r}; there are {sorted(tables)} and limits DOC, "
+            "diagram MACHINE, abi CONTRACT"
+        )
     return tables[name]()
 
 
-def outputs(registry: Registry) -> dict[Path, str]:
-    """Every generated file and what it should contain."""
-    texts = {REGISTRY: python_module(registry)}
+def outputs(registry: Registry) -> Iterator[tuple[Path, str]]:
+    """Every generated file and its text; first registry.py, which the machines import."""
+    yield REGISTRY, python_module(registry)
     for path in sorted(SPEC.glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        texts[path] = MARKED.sub(lambda m: m[1] + table(registry, m[2]) + m[3], text)
-    return texts
+        yield path, MARKED.sub(lambda m: m[1] + table(registry, m[2]) + m[3], text)
 
 
 def main(arguments: list[str]) -> int:
@@ -176,12 +262,11 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python spec/generate.py [--check]", file=sys.stderr)
         return 2
-    differing = [
-        (path, text)
-        for path, text in outputs(load()).items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    for path, text in differing:
+    differing = 0
+    for path, text in outputs(load()):
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        differing += 1
         print(("differs: " if arguments else "writes: ") + str(path.relative_to(SPEC.parent)))
         if not arguments:
             path.write_text(text, encoding="utf-8")

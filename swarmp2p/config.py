@@ -15,7 +15,8 @@ class SwarmConfig:
 
     `labels` are names for people, by peer key; `poll` is the seconds between two looks at the
     chain; `linger` how long the node goes on serving after its program has ended, so that slower
-    peers get the last round's chunks. `program` is "package.module:function", called with the
+    peers get the last round's chunks; `announce` the multiaddrs to put on the chain where they are
+    not those listened on. `program` is "package.module:function", called with the
     Swarm; None: the node only relays and serves. `weight` is the declared weight (training
     examples) where the program gives none.
     """
@@ -33,6 +34,7 @@ class SwarmConfig:
     program: str | None = None
     weight: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    announce: tuple[str, ...] = ()
     labels: dict[bytes, str] = field(default_factory=dict)
     poll: float = 0.2
     linger: float = 5.0
@@ -55,6 +57,7 @@ class SwarmConfig:
             poll=node.take("poll", float, 0.2),
             linger=node.take("linger", float, 5.0),
             labels=_labels(peers),
+            announce=tuple(str(text) for text in node.take("announce", list, [])),
             identity=file.parent / keys.take("identity", str, "keys/identity.key"),
             account=file.parent / keys.take("account", str, "keys/account.json"),
             passphrase_file=file.parent / keys.take("passphrase_file", str, "keys/passphrase"),
@@ -86,6 +89,12 @@ class SwarmConfig:
             )
         if not 0.01 <= self.poll <= 60:
             raise ConfigError(f"{where} [node]: 'poll' is {self.poll}; expected 0.01 to 60 seconds")
+        everywhere = "/ip4/0.0.0.0/" in self.listen or "/ip6/::/" in self.listen
+        if everywhere and not self.announce:
+            raise ConfigError(
+                f"{where} [node]: 'listen' is {self.listen!r}, which others cannot dial; say in"
+                " 'announce' where they can, e.g. [\"/dns4/site.example/tcp/4001\"]"
+            )
         run_address(self.run, f"{where} [ledger] 'run'")
 
     def contract(self) -> bytes:

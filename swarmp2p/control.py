@@ -1,5 +1,6 @@
 """The control socket of a running node: `STATE/control.sock`, one JSON line each way."""
 
+import contextlib
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from swarmp2p.errors import StateError
 
 SOCKET_NAME = "control.sock"
 _MAX_LINE = 1 << 20
+_MAX_REQUEST = 1 << 12
 _ANSWER_SECONDS = 5.0
 
 
@@ -44,19 +46,24 @@ async def serve_control(state: Path, answer: Callable[[dict[str, Any]], dict[str
 async def _answer_one(
     stream: trio.SocketStream, answer: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    with trio.move_on_after(_ANSWER_SECONDS):
+    """One request. A client that goes away, or sends nonsense, is its own trouble only."""
+    with (
+        trio.move_on_after(_ANSWER_SECONDS),
+        contextlib.suppress(trio.BrokenResourceError, OSError),
+    ):
         async with stream:
             line = b""
-            while not line.endswith(b"\n") and len(line) < _MAX_LINE:
-                data = await stream.receive_some(65536)
+            while not line.endswith(b"\n") and len(line) < _MAX_REQUEST:
+                data = await stream.receive_some(4096)
                 if not data:
                     break
                 line += data
             try:
                 request = json.loads(line)
-                reply = answer(request if isinstance(request, dict) else {})
-            except ValueError:
-                reply = {"error": "the request is not one line of JSON"}
+            except (ValueError, RecursionError):
+                request = None
+            known = isinstance(request, dict)
+            reply = answer(request) if known else {"error": "the request is no JSON object"}
             await stream.send_all(json.dumps(reply).encode() + b"\n")
 
 

@@ -162,6 +162,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
                     rng=rng,
                     log=log,
                     poll=config.poll,
+                    addresses=config.announce,
                     names={**config.labels, key.public: config.name},
                 )
                 async with _running(

@@ -173,6 +173,10 @@ class Store(Protocol):
         """The indices held of a blob."""
         ...
 
+    def roots(self) -> frozenset[bytes]:
+        """The blobs of which a chunk is held."""
+        ...
+
     def drop_blob(self, root: bytes) -> None:
         """Forget a blob's chunks."""
         ...

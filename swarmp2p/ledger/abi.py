@@ -11,12 +11,38 @@ from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import BaseEquals
+from eth_abi.registry import registry as default_registry
 from eth_utils.crypto import keccak
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError
 
 _PUSH32 = 0x7F
+
+
+class _LenientString(StringDecoder):
+    """A string that is not UTF-8 does not spoil the rest of an answer.
+
+    The contracts store whatever bytes a member sends as its addresses; one member's garbage must
+    not keep everybody from reading the members.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(handle_string_errors="replace")  # type: ignore[no-untyped-call] # eth-abi's
+
+
+def _lenient_codec() -> ABICodec:
+    registry = default_registry.copy()  # type: ignore[no-untyped-call] # eth-abi's
+    registry.unregister_decoder("string")
+    equals = BaseEquals("string", with_sub=False)  # type: ignore[no-untyped-call] # eth-abi's
+    registry.register_decoder(equals, _LenientString, label="string")
+    return ABICodec(registry)
+
+
+_LENIENT = _lenient_codec()
 
 
 class ContractAbi:
@@ -46,7 +72,7 @@ class ContractAbi:
         """A call's results in order. Raises LedgerUnavailableError when they make no sense."""
         outputs = self._functions[function]["outputs"]
         try:
-            values = decode([_type(o) for o in outputs], data)
+            values = _LENIENT.decode([_type(o) for o in outputs], data)
         except (DecodingError, OverflowError, ValueError) as error:
             raise LedgerUnavailableError(
                 f"{self.name}.{function}() answered {len(data)} bytes that cannot be decoded: "

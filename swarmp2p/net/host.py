@@ -229,9 +229,10 @@ async def _running(
                 listening=listening,
             )
         finally:
-            nursery.cancel_scope.cancel()
-            listener.socket.close()
+            gate.replace(())
+            dialler.replace({})
             await connections.cut_all()
+            nursery.cancel_scope.cancel()
             with trio.move_on_after(HANDSHAKE_SECONDS) as scope:
                 scope.shield = True
                 await host.close()

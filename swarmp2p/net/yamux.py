@@ -193,6 +193,7 @@ class YamuxConn(IMuxedConn):
 
     def forget(self, stream: YamuxStream) -> None:
         """The stream is over; frames for it are ignored from now on."""
+        self._credits.pop(stream.stream_id, None)
         if self._streams.pop(stream.stream_id, None) is not None and stream.inbound:
             self._inbound -= 1
         if stream in self._lingering:
@@ -328,11 +329,10 @@ class YamuxConn(IMuxedConn):
         self._work.set()
 
     def _withdraw(self, stream: YamuxStream) -> None:
-        """Drop what is queued for a stream."""
+        """Drop the frames of a stream that are queued and not being written."""
         for send in [send for send in self._sends if send.stream is stream]:
             self._sends.remove(send)
             send.done.set()
-        self._credits.pop(stream.stream_id, None)
 
     def _fail_sends(self) -> None:
         while self._sends:

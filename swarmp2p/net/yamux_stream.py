@@ -67,10 +67,10 @@ class YamuxStream(IMuxedStream):
         """
         await trio.lowlevel.checkpoint()
         while not self._chunks:
+            if self._got_fin:  # before the fault: what ended well stays well when the link goes
+                raise MuxedStreamEOF("the peer sends no more")
             if self._fault is not None:
                 raise MuxedStreamReset(self._fault)
-            if self._got_fin:
-                raise MuxedStreamEOF("the peer sends no more")
             self._readable = trio.Event()
             await self._readable.wait()
         head = self._chunks.popleft()

@@ -46,6 +46,8 @@ class Announcer:
         self._accepted: dict[bytes, UpdateManifest] = {}
         self._early: dict[bytes, tuple[bytes, bytes]] = {}
         self._own: bytes | None = None
+        self._raw: dict[bytes, bytes] = {}
+        self._turn = 0
 
     def subscribe(self) -> None:
         """Join the topic."""
@@ -60,6 +62,7 @@ class Announcer:
         if view.round.round != self._round:
             self._round = view.round.round
             self._accepted.clear()
+            self._raw.clear()
             self._early.clear()
         self._view = _gossip_view(view)
         early, self._early = self._early, {}
@@ -73,7 +76,7 @@ class Announcer:
         if verdict.code == Code.RETRY and verdict.envelope is not None:
             self._early[verdict.envelope.header.sender] = (forwarder, data)
         elif verdict.outcome is Judgement.ACCEPT:
-            self._accept(verdict)
+            self._accept(verdict, data)
         elif verdict.equivocation is not None:
             self._keep_proof(verdict.equivocation)
         elif verdict.outcome is Judgement.REJECT:
@@ -89,12 +92,13 @@ class Announcer:
             self._c.store.put(key, canonical.encode(pair))
             self._c.log("equivocation", peer=header.sender.hex(), round=header.round)
 
-    def _accept(self, verdict: Verdict) -> None:
+    def _accept(self, verdict: Verdict, data: bytes) -> None:
         if verdict.envelope is None or verdict.manifest is None:
             return
         sender = verdict.envelope.header.sender
         if sender != self._c.me:
             self._accepted[sender] = verdict.manifest
+            self._raw[sender] = data
             self._on_manifest(sender)
 
     def reveal(self, number: int, manifest: UpdateManifest) -> None:
@@ -123,10 +127,19 @@ class Announcer:
             await self._c.transport.publish(self.topic, self._own)
 
     async def repeat(self) -> None:
-        """Publish again and again, for peers that joined the topic late."""
+        """Publish again and again, for peers that joined the topic late.
+
+        Ours, and one of those accepted in its turn: gossip does not forward what a relay had to
+        keep until its own view of the chain moved, and a sender may be gone.
+        """
         while True:
             await self._c.clock.sleep(REPEAT_SECONDS)
             await self.publish_now()
+            others = sorted(self._raw)
+            if others:
+                self._turn += 1
+                relayed = self._raw[others[self._turn % len(others)]]
+                await self._c.transport.publish(self.topic, relayed)
 
 
 def _gossip_view(view: ChainView) -> GossipView:

@@ -20,7 +20,11 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """One node's surroundings. `domain` is D; `names` are labels for people, by peer key."""
+    """One node's surroundings.
+
+    `domain` is D; `names` are labels for people, by peer key; `addresses` the multiaddrs to
+    announce where they are not those listened on.
+    """
 
     manifest: RunManifest
     domain: bytes
@@ -33,11 +37,16 @@ class Context:
     log: Log
     poll: float = 0.2
     names: dict[bytes, str] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
 
     @property
     def me(self) -> bytes:
         """This node's public key."""
         return self.key.public
+
+    def announced(self) -> tuple[str, ...]:
+        """Where others shall dial us: as configured, else where we listen."""
+        return self.addresses or self.transport.listen_addresses()
 
     def name(self, peer: bytes) -> str:
         """The peer's label, or the first 8 hex digits of its key."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from swarmp2p.errors import (
     LocalProtocolError,
     RemoteProtocolError,
@@ -13,10 +15,16 @@ from swarmp2p.node.pump import pump
 from swarmp2p.protocol.getter import ChunkRefused, ChunkVerified, Getter, GetterDone
 from swarmp2p.protocol.provider import ChunkWanted, Provider
 from swarmp2p.seams import Clock, Rng, Store, Stream, Transport
-from swarmp2p.wire.registry import PROTOCOL_CHUNK, Code
+from swarmp2p.wire.registry import (
+    FIRST_BYTE_SECONDS,
+    FLOOR_BYTES_PER_SECOND,
+    PROTOCOL_CHUNK,
+    Code,
+)
 
 RETRY_SECONDS = 0.2
 ROUND_ROBIN_SECONDS = 0.5
+CHUNKS_A_TURN = 16
 
 
 @dataclass
@@ -53,15 +61,31 @@ class BlobExchange:
 
         `providers()` is asked anew for each turn and gives peers in order of preference.
         """
-        while True:
-            for peer in providers():
-                missing = sorted(set(range(len(sizes))) - self._store.chunks(root))
-                if not missing:
-                    return
-                await self._fetch_from(peer, root, sizes, missing)
-            if len(self._store.chunks(root)) == len(sizes):
-                return
-            await self._clock.sleep(ROUND_ROBIN_SECONDS * (0.5 + self._rng.uniform()))
+        turn = 0
+        while missing := sorted(set(range(len(sizes))) - self._store.chunks(root)):
+            order = providers()
+            wanted = missing[:CHUNKS_A_TURN]
+            if order:
+                await self._turn(order[turn % len(order)], root, sizes, wanted)
+            if not set(wanted) <= self._store.chunks(root):
+                # This provider has not, is slow, or lies: the next one gets its turn.
+                turn += 1
+                if not order or turn % len(order) == 0:
+                    await self._clock.sleep(ROUND_ROBIN_SECONDS * (0.5 + self._rng.uniform()))
+
+    async def _turn(
+        self, peer: bytes, root: bytes, sizes: Sequence[int], wanted: Sequence[int]
+    ) -> None:
+        """One provider's turn, no longer than the floor of 64 KiB/s allows for what is asked.
+
+        CHUNK-016: a provider below the floor is left; local choice, no strike.
+        """
+        owed = sum(sizes[index] for index in wanted)
+        budget = FIRST_BYTE_SECONDS + owed / FLOOR_BYTES_PER_SECOND
+        with trio.move_on_after(budget) as scope:
+            await self._fetch_from(peer, root, sizes, wanted)
+        if scope.cancelled_caught:
+            self._log("fetch-slow", peer=peer.hex(), root=root.hex(), budget=round(budget, 1))
 
     async def _fetch_from(
         self,

@@ -4,15 +4,17 @@ Over the seams only: the same code runs live and simulated. `run` is the node's 
 `sync` and `finish` are the door for a training program (see `swarmp2p.train`).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import trio
 
 from swarmp2p.errors import (
     ConfigError,
     LedgerUnavailableError,
+    MergeError,
     NotEnrolledError,
+    ProtocolError,
     RunFinished,
     RunStopped,
     TransactionRevertedError,
@@ -28,6 +30,7 @@ from swarmp2p.node.vectors import Blob, Vectors
 from swarmp2p.protocol.rounds import RoundMachine, State, Step
 from swarmp2p.wire.registry import PROTOCOL_CHUNK, PROTOCOL_HELLO
 
+Answer = TypeVar("Answer")
 _NO_ROOT = bytes(32)
 FINAL_BLOCK = "final block"  # in the store: u64be number || hash of the last one acted on
 
@@ -45,7 +48,7 @@ class Node:
         self.exchange = BlobExchange(
             context.transport, context.store, context.clock, context.rng, context.log
         )
-        self.machine = RoundMachine(context.me)
+        self.machine = RoundMachine(context.me, resend_blocks=context.manifest.depth + 8)
         self.announcer = Announcer(context, self.dispatch_pull)
         self.greeter = Greeter(context)
         self.steps = Steps(context, self)
@@ -55,7 +58,7 @@ class Node:
         self._moved = trio.Condition()
         self._over = trio.Event()
         self._nursery: trio.Nursery | None = None
-        self._base_root = _NO_ROOT
+        self.base_root = _NO_ROOT
         self._catching_up = False
         self.ledger_trouble = ""
         self.progress: dict[str, float] = {}
@@ -77,14 +80,25 @@ class Node:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await self._apply(view, view.block.number)
+            self._resume()
             nursery.start_soon(self._watch)
             nursery.start_soon(self.announcer.repeat)
             nursery.start_soon(self.greeter.greet_all)
             self.ready.set()
 
+    def _resume(self) -> None:
+        """After a restart: take the open round up again with the update that the disk holds.
+
+        Training may take longer than the windows, so this does not wait for the next `sync`.
+        """
+        number = self.view.round.round
+        if not self.view.finished and self.steps.resume(number, self.view.round.base):
+            self._over = trio.Event()
+            self.dispatch(self.machine.hand_in(number))
+
     async def _publish_addresses(self, view: ChainView) -> None:
         """The enrolment record is the only place where others learn where to dial."""
-        mine, listening = view.member(self._c.me), self._c.transport.listen_addresses()
+        mine, listening = view.member(self._c.me), self._c.announced()
         if mine is not None and mine.addresses != listening:
             await self._c.ledger.set_addresses(listening)
 
@@ -133,6 +147,17 @@ class Node:
         except TransactionRevertedError as error:
             # The chain went on meanwhile; the next view says where the round stands.
             self._c.log("step-refused", step=type(step).__name__, why=error.reason)
+        except (MergeError, ProtocolError) as error:
+            self._c.log("step-failed", step=type(step).__name__, why=str(error))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask the chain until it answers: an outage is waited for, and status says so."""
+        while True:
+            try:
+                return await ask()
+            except LedgerUnavailableError as error:
+                self.ledger_trouble = str(error)
+                await self._c.clock.sleep(self._c.poll)
 
     def round_over(self) -> None:
         """The round of the update in hand has ended."""
@@ -200,7 +225,7 @@ class Node:
         blob = own or self.vectors.zeros()
         blob.keep(self._c.store)
         try:
-            await self._c.ledger.genesis(blob.root)
+            await self._patiently(lambda: self._c.ledger.genesis(blob.root))
         except TransactionRevertedError as error:
             # Another peer was first, or the owner has yet to post it: the chain will say.
             self._c.log("genesis-refused", why=error.reason)
@@ -225,9 +250,13 @@ class Node:
         self._refuse_when_over()
         self.progress = dict(metrics or {})
         began = self._c.clock.now()
-        if self.view.last_root != self._base_root:
+        if not self.idle:  # taken up again after a restart, or after a cancelled call
+            number = self.machine.round
+            await self._over.wait()
+            return await self._conclude(number, params, began)
+        if self.view.last_root != self.base_root:
             return await self._resume_from_last(began)
-        number, base = self.view.round.round, self._base_root
+        number, base = self.view.round.round, self.base_root
         self.steps.update = self._prepare(number, base, params, weight, metrics)
         self._over = trio.Event()
         self.dispatch(self.machine.hand_in(number))
@@ -258,7 +287,7 @@ class Node:
     async def _conclude(
         self, number: int, params: Mapping[str, Any], began: float
     ) -> tuple[dict[str, Any], Receipt]:
-        ended = await self._c.ledger.round_view(number)
+        ended = await self._patiently(lambda: self._c.ledger.round_view(number))
         receipt = self._write_receipt(number, ended, began)
         if ended.phase is Phase.SEALED:
             return await self._adopt(ended.sealed_root), receipt
@@ -294,7 +323,7 @@ class Node:
     async def _resume_from_last(self, began: float) -> tuple[dict[str, Any], Receipt]:
         """The update's base is stale: give back the last sealed model and its round's receipt."""
         last = self.view.last_sealed_round
-        ended = await self._c.ledger.round_view(last)
+        ended = await self._patiently(lambda: self._c.ledger.round_view(last))
         self._c.log("stale-update", round=self.view.round.round, last_sealed=last)
         receipt = self._write_receipt(last, ended, began)
         return await self._adopt(self.view.last_root), receipt
@@ -323,17 +352,45 @@ class Node:
             if root == self._c.manifest.init_root:
                 self.vectors.zeros().keep(self._c.store)
             else:
-                self._c.log("catch-up", root=root.hex())
-                self._catching_up = True
-                await self.exchange.fetch(
-                    root,
-                    self.vectors.sizes,
-                    lambda: sorted(self._c.transport.peers()),
-                )
-                self._catching_up = False
-        self._base_root = root
+                root = await self._catch_up(root)
+        self.base_root = root
         self._c.store.put("model", root)
         return self.vectors.load(self._c.store, root)
+
+    async def _catch_up(self, root: bytes) -> bytes:
+        """Fetch the model under `root`, or the newer one that seals meanwhile; its root.
+
+        Others serve a merged vector only until newer rounds have sealed, so what was newest when
+        we began may be gone by now.
+        """
+        self._catching_up = True
+        try:
+            while not self.vectors.held(self._c.store, root):
+                self._c.log("catch-up", root=root.hex())
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._fetch_model, root, nursery.cancel_scope)
+                    await self._next_seal()
+                    nursery.cancel_scope.cancel()
+                if not self.vectors.held(self._c.store, root):
+                    root = self.view.last_root
+        finally:
+            self._catching_up = False
+        return root
+
+    async def _next_seal(self) -> None:
+        """Until another model than the present one is the last sealed."""
+        was = self.view.last_root
+        await self._until(lambda view: view.last_root != was)
+
+    async def _fetch_model(self, root: bytes, whole: trio.CancelScope) -> None:
+        await self.exchange.fetch(
+            root, self.vectors.sizes, lambda: self._shuffled(self._c.transport.peers())
+        )
+        whole.cancel()
+
+    def _shuffled(self, peers: frozenset[bytes]) -> list[bytes]:
+        """In an order of chance, so that no one peer is always asked first."""
+        return [peer for _, peer in sorted((self._c.rng.uniform(), peer) for peer in peers)]
 
     @property
     def idle(self) -> bool:

@@ -7,6 +7,7 @@ import trio
 
 from swarmp2p.errors import StreamResetError
 from swarmp2p.seams import Clock, Stream
+from swarmp2p.wire.registry import CHUNK_SECONDS
 
 
 class StreamMachine(Protocol):
@@ -76,13 +77,24 @@ async def _drain(
     done = False
     while True:
         events = machine.events()
+        sent = await _send(stream, machine)
         for event in events:
             done = await on_event(event) or done
-        buffers = machine.data_to_send()
-        for buffer in buffers:
-            await stream.send_all(buffer)
-        if not events and not buffers:
+            # At once: no more than one answer's payload waits in memory.
+            sent = await _send(stream, machine) or sent
+        if not events and not sent:
             return done
+
+
+async def _send(stream: Stream, machine: StreamMachine) -> bool:
+    """Write what the machine has; whether there was any. A reader that stalls is left."""
+    buffers = machine.data_to_send()
+    for buffer in buffers:
+        with trio.move_on_after(CHUNK_SECONDS) as scope:
+            await stream.send_all(buffer)
+        if scope.cancelled_caught:
+            raise StreamResetError(f"the peer did not read for {CHUNK_SECONDS} s")
+    return bool(buffers)
 
 
 async def _receive(stream: Stream, machine: StreamMachine, clock: Clock) -> bytes | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from swarmp2p.crypto import identity
-from swarmp2p.errors import MergeError
+from swarmp2p.errors import MergeError, StateError
+from swarmp2p.ledger.interface import Commit
 from swarmp2p.node.context import Context, bitmap_of
 from swarmp2p.node.vectors import Blob
 from swarmp2p.protocol.rounds import (
@@ -27,7 +28,7 @@ from swarmp2p.protocol.rounds import (
 )
 from swarmp2p.seams import Slot
 from swarmp2p.wire import canonical
-from swarmp2p.wire.messages import UpdateManifest, metric_value
+from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest, metric_value
 from swarmp2p.wire.registry import ENCODING_FP32, MAX_METRICS
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Steps:
         Where an earlier run of this process already reserved the slot, that update is used.
         """
         root = blob.root
+        encoded = _encode_metrics(metrics)
         self._node.exchange.hidden.add(root)
         blob.keep(self._c.store)
         salt = self._c.rng.token(32)
@@ -129,13 +131,48 @@ class Steps:
             salt=salt,
             weight=weight,
             commitment=self._commitment(number, base, root, salt),
-            metrics=_encode_metrics(metrics),
+            metrics=encoded,
         )
+        encode_update_manifest(self._manifest(mine))  # What cannot be sent fails here, unsigned.
         stored = parse_update(self._c.store.reserve(Slot("commit", number, 0), mine.body()))
         if stored != mine:
             self._c.log("update-resumed", round=number, root=stored.root.hex())
             self._node.exchange.hidden.add(stored.root)
         return stored
+
+    def resume(self, number: int, base: bytes) -> bool:
+        """Take up the update that the commit slot of round `number` holds; whether there is one."""
+        row = self._c.store.reserved(Slot("commit", number, 0))
+        if row is None:
+            return False
+        update = parse_update(row)
+        if update.base != base or not self._node.vectors.held(self._c.store, update.root):
+            return False
+        self._c.log("update-resumed", round=number, root=update.root.hex())
+        self._node.exchange.hidden.add(update.root)
+        self.update = update
+        return True
+
+    def _manifest(self, update: OwnUpdate) -> UpdateManifest:
+        return UpdateManifest(
+            base_digest=update.base,
+            schema_hash=self._c.manifest.schema.schema_hash,
+            encoding=ENCODING_FP32,
+            root=update.root,
+            salt=update.salt,
+            weight=update.weight,
+            metrics=update.metrics,
+        )
+
+    def _is_committed(self, update: OwnUpdate) -> bool:
+        """Whether the chain's commit of ours is this update's.
+
+        It is not where keys were restored from a backup without the state that belongs to them.
+        """
+        view = self._node.view
+        mine = view.member(self._c.me)
+        stands = view.round.commits.get(mine.index) if mine else None
+        return stands == Commit(update.commitment, update.weight)
 
     def _commitment(self, number: int, base: bytes, root: bytes, salt: bytes) -> bytes:
         return identity.commitment(
@@ -167,7 +204,7 @@ class Steps:
             case PostJoin():
                 await self._c.ledger.join()
             case RoundOver():
-                self._round_over()
+                self._round_over(step)
 
     async def _commit(self, step: PostCommit) -> None:
         update = self.update
@@ -181,37 +218,28 @@ class Steps:
         update = self.update
         if update is None or update.round != step.round:
             return
+        if not self._is_committed(update):
+            # ROUND-012: a second body for a slot never leaves.
+            self._c.log("abstains", round=step.round, why="the chain holds another commit of ours")
+            self.update = None
+            return
         self._node.exchange.hidden.discard(update.root)
-        manifest = UpdateManifest(
-            base_digest=update.base,
-            schema_hash=self._c.manifest.schema.schema_hash,
-            encoding=ENCODING_FP32,
-            root=update.root,
-            salt=update.salt,
-            weight=update.weight,
-            metrics=update.metrics,
-        )
-        self._node.announcer.reveal(step.round, manifest)
+        self._node.announcer.reveal(step.round, self._manifest(update))
         for peer in step.roster:
             self._node.dispatch_pull(peer)
         await self._node.announcer.publish_now()
 
     async def pull(self, peer: bytes) -> None:
         """Fetch a roster member's update once its manifest is known; then count it as held."""
-        manifest = self._node.announcer.manifest_of(peer)
-        facts = self._node.view.round
-        if manifest is None or peer == self._c.me or peer in self._pulls:
+        update = self.update if peer == self._c.me else None
+        manifest = update or self._node.announcer.manifest_of(peer)
+        if manifest is None or peer in self._pulls:
             return
-        number = facts.round
+        number = self._node.view.round.round
         with trio.CancelScope() as scope:
             self._pulls[peer] = scope
             try:
-                await self._node.exchange.fetch(
-                    manifest.root,
-                    self._node.vectors.sizes,
-                    lambda: self._providers(peer),
-                )
-                self._node.vectors.verify(self._c.store, manifest.root)
+                await self._fetch_whole(peer, manifest.root)
             except MergeError as error:
                 self._c.log("update-unusable", peer=peer.hex(), round=number, why=str(error))
                 return
@@ -219,6 +247,19 @@ class Steps:
                 self._pulls.pop(peer, None)
             self._c.log("update-held", peer=peer.hex(), round=number, root=manifest.root.hex())
             self._node.dispatch(self._node.machine.note_held(number, peer))
+
+    async def _fetch_whole(self, peer: bytes, root: bytes) -> None:
+        """Fetch and check; a chunk that rotted on the disk is fetched again."""
+        while True:
+            await self._node.exchange.fetch(
+                root, self._node.vectors.sizes, lambda: self._providers(peer)
+            )
+            try:
+                self._node.vectors.verify(self._c.store, root)
+            except StateError as error:
+                self._c.log("chunk-lost", peer=peer.hex(), root=root.hex(), why=str(error))
+            else:
+                return
 
     def _providers(self, owner: bytes) -> list[bytes]:
         """The owner first, then the others of the roster: whoever holds it relays it."""
@@ -243,6 +284,12 @@ class Steps:
             # A roster outside the rule's range: nobody attests, and the round ends void.
             self._c.log("merge-refused", round=step.round, why=str(error))
             return
+        except StateError as error:
+            self._c.log("chunk-lost", round=step.round, why=str(error))
+            self._node.machine.note_lost(step.round, step.attempt)
+            for peer in step.roster:
+                self._node.dispatch_pull(peer)
+            return
         result.blob.keep(self._c.store)
         self._merged = MergedHere(
             round=step.round,
@@ -260,6 +307,8 @@ class Steps:
         )
 
     async def _attest(self, step: PostAttest) -> None:
+        if self.update is None or not self._is_committed(self.update):
+            return
         slot = Slot("attest", step.round, step.attempt)
         root = self._c.store.reserve(slot, step.root)
         await self._c.ledger.attest(step.round, step.attempt, root, MESH_AUX)
@@ -278,16 +327,16 @@ class Steps:
         """
         for scope in list(self._pulls.values()):
             scope.cancel()
-        store, keep = self._c.store, self._c.manifest.audit_rounds
+        store, first = self._c.store, number - self._c.manifest.audit_rounds
         store.put(f"blobs/{number}", b"".join(sorted(self._roots())))
-        old = number - keep - 1
-        kept = store.get(f"blobs/{old}") if old > 0 else None
-        if kept:
-            for start in range(0, len(kept), 32):
-                root = kept[start : start + 32]
-                if root != self._node.view.last_root:
-                    store.drop_blob(root)
-            store.put(f"blobs/{old}", b"")
+        if first <= 1:
+            return
+        kept = {self._node.view.last_root, self._node.base_root}
+        for one in range(first, number + 1):
+            row = store.get(f"blobs/{one}") or b""
+            kept |= {row[start : start + 32] for start in range(0, len(row), 32)}
+        for root in store.roots() - kept:
+            store.drop_blob(root)
 
     def _roots(self) -> set[bytes]:
         """The blobs of the round in hand."""
@@ -300,7 +349,9 @@ class Steps:
             roots.add(self._merged.root)
         return roots
 
-    def _round_over(self) -> None:
+    def _round_over(self, step: RoundOver) -> None:
+        if self.update is not None and self.update.round != step.round:
+            return  # A later round is in hand already.
         self._node.exchange.hidden.clear()
         self.update = None
         self._node.round_over()

@@ -5,6 +5,7 @@ in, an update held, a merge computed); it answers with the steps to take. Facts 
 skip phases: the machine compares, it does not count on seeing each change.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -142,6 +143,7 @@ class Event(Enum):
     CLOSED_WITHOUT_US = "commit closed without us"
     ALL_HELD = "all updates held"
     MERGE_COMPUTED = "merge computed"
+    INPUT_LOST = "an input is gone from the disk"
     NEXT_ATTEMPT = "next attempt"
     EXPELLED = "left the roster"
     OVER = "round over"
@@ -157,6 +159,7 @@ TABLE: dict[tuple[State, Event], State] = {
     # A commit that was final cannot leave the chain; if it does, the ledger halts the node.
     (State.EXCHANGING, Event.ALL_HELD): State.MERGING,
     (State.MERGING, Event.MERGE_COMPUTED): State.ATTESTED,
+    (State.MERGING, Event.INPUT_LOST): State.EXCHANGING,
     **{(state, Event.NEXT_ATTEMPT): State.EXCHANGING for state in _IN_ATTEMPT},
     **{(state, Event.EXPELLED): State.OUTSIDE for state in (State.COMMITTED, *_IN_ATTEMPT)},
     **{
@@ -175,16 +178,21 @@ class RoundMachine(Machine[State, Event]):
 
     table = TABLE
 
-    def __init__(self, me: bytes) -> None:
-        """`me` is this node's public key."""
+    def __init__(self, me: bytes, *, resend_blocks: int = 8) -> None:
+        """`me` is this node's public key.
+
+        A post that the final view does not show `resend_blocks` after it was asked for is asked
+        for again: the chain may have dropped it in a reorganisation that was not deep.
+        """
         super().__init__(State.TRAINING)
         self._me = me
+        self._resend = resend_blocks
+        self._root = bytes(32)
         self._facts: Facts | None = None
         self._round = 0
         self._attempt = -1
         self._held: set[bytes] = set()
-        self._posted: set[Step] = set()
-        self._reported = -1
+        self._posted: dict[tuple[type[Step], int, int], int] = {}
 
     @property
     def held(self) -> frozenset[bytes]:
@@ -206,7 +214,6 @@ class RoundMachine(Machine[State, Event]):
         self.fire(Event.HANDED_IN)
         self._round, self._attempt = number, -1
         self._held = {self._me}
-        self._reported = -1
         return self._follow()
 
     def note_held(self, number: int, peer: bytes) -> list[Step]:
@@ -221,7 +228,14 @@ class RoundMachine(Machine[State, Event]):
         if (number, attempt) != (self._round, self._attempt) or self.state is not State.MERGING:
             return []  # The chain went on while the merge ran.
         self.fire(Event.MERGE_COMPUTED)
-        return self._once(PostAttest(number, attempt, root))
+        self._root = root
+        return self._follow()
+
+    def note_lost(self, number: int, attempt: int) -> None:
+        """A merge found an input gone: all count as not held until they are checked again."""
+        if (number, attempt) == (self._round, self._attempt) and self.state is State.MERGING:
+            self.fire(Event.INPUT_LOST)
+            self._held.clear()
 
     def advance(self, facts: Facts) -> list[Step]:
         """The final block moved on."""
@@ -253,9 +267,20 @@ class RoundMachine(Machine[State, Event]):
         if facts.round != self._round or facts.finished:
             return self._end()
         steps: list[Step] = []
-        for rule in (self._commit, self._close, self._attempt_change, self._hold, self._report):
+        for rule in self._rules:
             steps += rule(facts)
         return steps
+
+    @property
+    def _rules(self) -> tuple[Callable[[Facts], list[Step]], ...]:
+        return (
+            self._commit,
+            self._close,
+            self._attempt_change,
+            self._hold,
+            self._attest,
+            self._report,
+        )
 
     def _end(self) -> list[Step]:
         number, self._round = self._round, 0
@@ -269,7 +294,7 @@ class RoundMachine(Machine[State, Event]):
             self.fire(Event.COMMIT_FINAL)
             return []
         # ROUND-010: commit only after the round's opening block is final, to its base.
-        return self._once(PostCommit(facts.round, facts.base)) if facts.me_live else []
+        return self._post(PostCommit(facts.round, facts.base), facts) if facts.me_live else []
 
     def _close(self, facts: Facts) -> list[Step]:
         if facts.phase is not RoundPhase.ATTEMPT or self._attempt >= 0:
@@ -279,7 +304,7 @@ class RoundMachine(Machine[State, Event]):
         self._attempt = facts.attempt
         if self._me in facts.roster:
             self.fire(Event.CLOSED)
-            return self._once(Exchange(facts.round, facts.attempt, facts.roster))
+            return [Exchange(facts.round, facts.attempt, facts.roster)]
         late = self.state is State.READY
         self.fire(Event.CLOSED_WITHOUT_US if late else Event.EXPELLED)
         return []
@@ -292,22 +317,27 @@ class RoundMachine(Machine[State, Event]):
             self.fire(Event.EXPELLED)
             return []
         self.fire(Event.NEXT_ATTEMPT)
-        return self._once(Exchange(facts.round, facts.attempt, facts.roster))
+        return [Exchange(facts.round, facts.attempt, facts.roster)]
 
     def _hold(self, facts: Facts) -> list[Step]:
         if self.state is not State.EXCHANGING or not self._held >= set(facts.roster):
             return []
         self.fire(Event.ALL_HELD)
-        return self._once(Merge(facts.round, facts.attempt, facts.roster))
+        return [Merge(facts.round, facts.attempt, facts.roster)]
+
+    def _attest(self, facts: Facts) -> list[Step]:
+        if self.state is not State.ATTESTED or self._me in facts.attested:
+            return []
+        return self._post(PostAttest(facts.round, facts.attempt, self._root), facts)
 
     def _report(self, facts: Facts) -> list[Step]:
         # ROUND-031: who lacks an update at the EXCHANGE deadline says what it has.
         if self.state is not State.EXCHANGING or facts.head < facts.exchange_deadline:
             return []
-        if self._me in facts.had or self._reported == facts.attempt:
+        if self._me in facts.had:
             return []
-        self._reported = facts.attempt
-        return [PostHave(facts.round, facts.attempt, self.held & frozenset(facts.roster))]
+        held = self.held & frozenset(facts.roster)
+        return self._post(PostHave(facts.round, facts.attempt, held), facts)
 
     def _public_duties(self, facts: Facts) -> list[Step]:
         """What any enrolled peer does, in the roster or not."""
@@ -316,20 +346,24 @@ class RoundMachine(Machine[State, Event]):
         steps: list[Step] = []
         overdue = facts.phase is RoundPhase.ATTEMPT and facts.head > facts.last_post + facts.rank
         if overdue:  # ROUND-040: rank i waits i blocks.
-            steps += self._once(PostNextAttempt(facts.round, facts.attempt))
+            steps += self._post(PostNextAttempt(facts.round, facts.attempt), facts)
         if facts.ever_sealed and not facts.me_active:
             # ROUND-015: a peer that is no longer waited for asks to be, once a round.
-            steps += self._once(PostJoin())
+            steps += self._post(PostJoin(), facts)
         return steps
 
-    def _once(self, step: Step) -> list[Step]:
-        if step in self._posted:
+    def _post(self, step: Step, facts: Facts) -> list[Step]:
+        """Ask for a post, once per `resend_blocks`."""
+        asked = self._posted.get(_slot(step))
+        if asked is not None and facts.head < asked + self._resend:
             return []
-        self._posted.add(step)
+        self._posted[_slot(step)] = facts.head
         return [step]
 
     def forget(self, step: Step) -> None:
         """A post failed for now (the chain did not answer): ask for it again."""
-        self._posted.discard(step)
-        if isinstance(step, PostHave):
-            self._reported = -1
+        self._posted.pop(_slot(step), None)
+
+
+def _slot(step: Step) -> tuple[type[Step], int, int]:
+    return type(step), getattr(step, "round", 0), getattr(step, "attempt", 0)

@@ -81,6 +81,10 @@ class MemoryStore:
         """See Store.chunks."""
         return frozenset(self._disk.chunks.get(root, {}))
 
+    def roots(self) -> frozenset[bytes]:
+        """See Store.roots."""
+        return frozenset(self._disk.chunks)
+
     def drop_blob(self, root: bytes) -> None:
         """See Store.drop_blob."""
         self._disk.chunks.pop(root, None)

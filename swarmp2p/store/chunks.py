@@ -122,6 +122,16 @@ class ChunkFiles:
                     held.add(index)
         return frozenset(held)
 
+    def roots(self) -> frozenset[bytes]:
+        """The blobs that have a folder here."""
+        found = set()
+        for entry in self._directory.iterdir():
+            with suppress(ValueError):
+                root = bytes.fromhex(entry.name)
+                if len(root) == 32:
+                    found.add(root)
+        return frozenset(found)
+
     def drop(self, root: bytes) -> None:
         """Forget the blob's chunks; unknown ones are no error."""
         shutil.rmtree(self._folder(root), ignore_errors=True)

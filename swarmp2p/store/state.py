@@ -152,6 +152,10 @@ class SqliteStore:
         """See Store.chunks."""
         return self._chunks.indices(root)
 
+    def roots(self) -> frozenset[bytes]:
+        """See Store.roots."""
+        return self._chunks.roots()
+
     def drop_blob(self, root: bytes) -> None:
         """See Store.drop_blob."""
         self._chunks.drop(root)

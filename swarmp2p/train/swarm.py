@@ -1,7 +1,6 @@
 """Swarm: a node beside a training loop. Blocking (`Swarm`) or for trio programs (`AsyncSwarm`)."""
 
 import contextlib
-import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from swarmp2p.node.receipts import Receipt
 
 Result = TypeVar("Result")
 Params = Mapping[str, Any]
+_LOOK_SECONDS = 0.5
 
 
 class AsyncSwarm:
@@ -213,8 +213,9 @@ class Swarm:
         return self._call(ask)
 
     def serve(self) -> None:
-        """Serve until the process is told to end (SIGTERM or Ctrl-C)."""
-        signal.pause()
+        """Serve until the process is told to end (SIGTERM or Ctrl-C), or the node fails."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(_LOOK_SECONDS)
 
 
 def _plain(error: BaseException) -> BaseException:

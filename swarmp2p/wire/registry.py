@@ -14,7 +14,7 @@ WIRE_VERSION: Final = 1
 PROTOCOL_HELLO: Final = "/swarmp2p/hello/1"
 # requests for chunks of blobs, replies in order
 PROTOCOL_CHUNK: Final = "/swarmp2p/chunk/1"
-# gossip topic of a run: this prefix and the run id in 64 lower-case hex digits
+# gossip topic of a run: this prefix and the domain in 64 lower-case hex digits
 TOPIC_ANNOUNCE: Final = "swarmp2p/1/"
 
 # preimage of an envelope's signature

@@ -1,6 +1,7 @@
 """The README's second section, command by command, with the example as the training program."""
 
 import json
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -67,6 +68,20 @@ def prepare(tmp_path, chain):
     return folders, deployed
 
 
+def busy_port_is_named(config):
+    """A node that cannot listen ends with one line; then the settings are as before."""
+    text = config.read_text()
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        config.write_text(text.replace("/tcp/0", f"/tcp/{port}"))
+        result = command("node", "--config", str(config), expected=1)
+    config.write_text(text)
+    assert str(port) in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
 def test_three_sites__run_by_hand_and_end_with_one_model(tmp_path, chain):
     folders, deployed = prepare(tmp_path, chain)
     config = {name: str(folder / "node.toml") for name, folder in folders.items()}
@@ -77,6 +92,7 @@ def test_three_sites__run_by_hand_and_end_with_one_model(tmp_path, chain):
     again = command("ledger", "enrol", "--config", config["a"], expected=1)
     assert "enrol" in again.stderr
     assert answer("doctor", "--config", config["c"])["ok"] is True
+    busy_port_is_named(folders["c"] / "node.toml")
     with ExitStack() as stack:
         nodes = {
             name: stack.enter_context(
