@@ -12,6 +12,7 @@ import trio
 from swarmp2p.errors import (
     ConfigError,
     LedgerUnavailableError,
+    LocalProtocolError,
     MergeError,
     NotEnrolledError,
     ProtocolError,
@@ -282,7 +283,11 @@ class Node:
         weight = 1 if weight is None else weight
         if not 1 <= weight < 2**32:
             raise ConfigError(f"weight is {weight}; expected 1 to 2^32-1")
-        return self.steps.prepare(number, base, self.vectors.encode(params), weight, metrics or {})
+        blob = self.vectors.encode(params)
+        try:
+            return self.steps.prepare(number, base, blob, weight, metrics or {})
+        except LocalProtocolError as error:
+            raise ConfigError(f"metrics {dict(metrics or {})}: {error}") from None
 
     async def _conclude(
         self, number: int, params: Mapping[str, Any], began: float

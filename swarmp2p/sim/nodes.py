@@ -74,13 +74,13 @@ class SimWorld:
     def _secret(self, purpose: str) -> bytes:
         return hashlib.sha256(f"{self._seed} {purpose}".encode()).digest()
 
-    def start(self, number: int) -> None:
-        """Begin (or begin again) a peer's life."""
+    def start(self, number: int, *, trains: bool = True) -> None:
+        """Begin (or begin again) a peer's life; `trains` False: its program never syncs."""
         peer = self.peers[number]
         peer.scope = trio.CancelScope()
         peer.done = trio.Event()
         peer.lives += 1
-        self._nursery.start_soon(self._live, peer)
+        self._nursery.start_soon(self._live, peer, trains)
 
     def kill(self, number: int) -> None:
         """As kill -9: the node is gone at once, its disk keeps what was durable."""
@@ -89,7 +89,7 @@ class SimWorld:
         peer.scope.cancel()
         peer.disk.crash()
 
-    async def _live(self, peer: SimPeer) -> None:
+    async def _live(self, peer: SimPeer, trains: bool) -> None:  # noqa: FBT001 - a task's argument
         with peer.scope:
             context = Context(
                 manifest=self.manifest,
@@ -107,7 +107,8 @@ class SimWorld:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(peer.node.run)
                 await peer.node.ready.wait()
-                await self._program(peer, peer.node)
+                if trains:
+                    await self._program(peer, peer.node)
                 await trio.sleep_forever()
 
     async def _program(self, peer: SimPeer, node: Node) -> None:

@@ -6,6 +6,7 @@ from ledger_site import AUX, GENESIS, RunSite, SiteMaker
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError, TransactionRevertedError
 from swarmp2p.ledger import deploy
+from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.ethereum import EthereumLedger
 from swarmp2p.ledger.interface import Attestation, Commit, Phase
 from swarmp2p.ledger.transactions import SentTransaction
@@ -244,3 +245,19 @@ def spend_all(site: RunSite, who: int, balance: int) -> None:
         fee = desk.sender.fees().price * 21_000
         desk.send("transfer", site.parties[1].account, b"", gas=21_000, value=balance - fee)
         desk.finish()
+
+
+async def test_addresses_that_are_no_text__do_not_keep_others_from_reading(
+    make_site: SiteMaker,
+) -> None:
+    """The contract stores whatever bytes a member sends."""
+    site = make_site()
+    data = contract_abi("SwarmRegistry").call_data("setAddresses", "?" * 8)
+    garbage = data.replace(b"?" * 8, b"\xff\xfe" * 4)
+    desk = deploy.Desk(site.url, site.parties[1].account_key, pause=site.pause)
+    desk.send("garbage", site.registry, garbage, gas=1_000_000)
+    desk.finish()
+    desk.rpc.close()
+    async with site.open(0) as ledger:
+        members = (await ledger.final_view()).members
+    assert [member.live for member in members] == [True] * len(site.parties)

@@ -1,0 +1,161 @@
+"""Faults that a hostile review found, each once: what went wrong before stays right."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+import trio.lowlevel
+from test_runs import assert_same_end, finish, manifest, train
+
+from swarmp2p.errors import ConfigError, LedgerUnavailableError
+from swarmp2p.sim.nodes import open_world
+from swarmp2p.sim.store import MemoryDisk
+
+
+def fail_once(ledger, name):
+    """The next call of `name` finds the chain silent."""
+    real = getattr(ledger, name)
+
+    async def silent(*arguments):
+        setattr(ledger, name, real)
+        raise LedgerUnavailableError("silent for a moment")
+
+    setattr(ledger, name, silent)
+
+
+@pytest.mark.parametrize("post", ["commit", "attest", "round_view", "genesis"])
+async def test_a_chain_that_is_silent_once__costs_no_round(autojump_clock, post):
+    async with open_world(manifest(rounds=2), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        while any(peer.node is None or not peer.node.ready.is_set() for peer in world.peers):
+            await trio.lowlevel.checkpoint()
+        for peer in world.peers:
+            fail_once(peer.node._c.ledger, post)
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+        assert all(receipt.sealed for receipt in world.peers[0].receipts)
+
+
+async def test_a_commit_dropped_by_a_reorganisation__is_posted_again(autojump_clock):
+    async with open_world(manifest(rounds=1, depth=2), 2, seed=1, train=train) as world:
+        world.start(0)
+        contract = world.chain.contract
+        while 0 not in contract.now.commits:
+            await trio.sleep(0.1)
+        contract.now.commits.clear()
+        history = world.chain._history  # the blocks that replace the dropped ones lack it, too
+        for block, view in history.items():
+            history[block] = replace(view, round=replace(view.round, commits={}))
+        world.start(1)
+        await finish(world, range(2))
+        assert world.peers[0].receipts[0].complete
+
+
+async def test_a_late_peer__follows_the_newest_model_when_an_older_one_is_gone(autojump_clock):
+    terms = manifest(rounds=12, audit_rounds=1, commit_blocks=4)
+    async with open_world(terms, 4, seed=1, train=train) as world:
+        late = world.peers[3].key.public
+        others = [peer.key.public for peer in world.peers[:3]]
+        for number in range(3):
+            world.start(number)
+        while world.chain.contract.last_sealed_round < 2:
+            await trio.sleep(0.5)
+        world.network.cut |= {(late, other) for other in others}
+        world.start(3)
+        while world.chain.contract.last_sealed_round < 7:
+            await trio.sleep(0.5)
+        world.network.cut.clear()
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+
+
+async def test_keys_restored_without_their_state__never_sign_a_second_body(autojump_clock):
+    async with open_world(manifest(rounds=2), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        while 3 not in world.chain.contract.now.commits:
+            await trio.sleep(0.05)
+        world.kill(3)
+        world.peers[3].disk = MemoryDisk()
+        world.start(3)
+        await finish(world, range(3))
+        assert_same_end(world.peers[:3])
+        assert not any(event == "equivocation" for peer in world.peers for event, _ in peer.log)
+        assert any(event == "abstains" for event, _ in world.peers[3].log)
+
+
+async def test_a_restarted_peer__takes_part_before_its_program_syncs_again(autojump_clock):
+    async with open_world(manifest(rounds=1), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        while 3 not in world.chain.contract.now.commits:
+            await trio.sleep(0.05)
+        world.kill(3)
+        world.start(3, trains=False)
+        await finish(world, range(3))
+        assert world.peers[0].receipts[0].complete
+
+
+async def test_old_blobs__are_dropped_also_those_of_rounds_a_process_died_in(autojump_clock):
+    async with open_world(manifest(rounds=8, audit_rounds=1), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        for sealed in (1, 3):
+            while world.chain.contract.last_sealed_round < sealed:
+                await trio.sleep(0.2)
+            world.kill(3)
+            world.start(3)
+        await finish(world, range(4))
+        for peer in world.peers:
+            assert len(peer.disk.chunks) <= 3 * 5 + 2
+
+
+@pytest.mark.parametrize("metrics", [{"val acc": 0.5}, {"x" * 33: 1.0}, {"loss": float("nan")}])
+async def test_a_metric_that_cannot_be_sent__is_told_before_anything_is_signed(
+    autojump_clock, metrics
+):
+    async with open_world(manifest(rounds=1), 2, seed=1, train=train) as world:
+        world.start(0, trains=False)
+        while world.peers[0].node is None or not world.peers[0].node.ready.is_set():
+            await trio.lowlevel.checkpoint()
+        node = world.peers[0].node
+        params = await node.start(world.zeros())
+        with pytest.raises(ConfigError):
+            await node.sync(params, metrics=metrics)
+        assert not world.peers[0].disk.guard
+
+
+async def test_a_chunk_that_rots_before_the_merge__is_fetched_again(autojump_clock):
+    async with open_world(manifest(rounds=1), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        victim = world.peers[0]
+        while victim.node is None or len(victim.node.machine.held) < 3:
+            await trio.sleep(0.01)
+        held = next(
+            root
+            for peer in world.peers[1:]
+            if (known := victim.node.announcer.manifest_of(peer.key.public))
+            and (root := known.root) in victim.disk.chunks
+        )
+        victim.disk.chunks.pop(held)
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+        assert world.peers[0].receipts[0].complete
+
+
+async def test_two_peers_without_a_direct_link__learn_of_each_other_through_slow_relays(
+    autojump_clock,
+):
+    async with open_world(manifest(rounds=2), 4, seed=1, train=train) as world:
+        a, b = (world.peers[n].key.public for n in (0, 1))
+        world.network.cut |= {(a, b), (b, a)}
+        for number in range(4):
+            world.start(number)
+        while any(peer.node is None for peer in world.peers):
+            await trio.lowlevel.checkpoint()
+        for peer in world.peers[2:]:
+            object.__setattr__(peer.node._c, "poll", 0.73)
+        await finish(world, range(4))
+        assert all(receipt.complete for receipt in world.peers[0].receipts)
