@@ -27,6 +27,7 @@ from swarmp2p.wire.registry import (
 
 # Every peer may be dialling us twice at once; strangers' handshakes beyond that are cut unheard.
 _MAX_HANDSHAKES = 2 * MAX_PEERS
+_MAX_HANDSHAKES_OF_A_HOST = MAX_PEERS  # one host alone cannot take the places of all others
 _ANY_ADDRESS = Multiaddr("/ip4/0.0.0.0/tcp/0")  # libp2p asks for one, for its log lines only
 _CUT_SECONDS = 2.0  # libp2p's own tidying after the socket is closed
 
@@ -37,7 +38,7 @@ class Connections(INotifee):
     def __init__(self, swarm: Swarm, gate: Gate) -> None:
         self._swarm = swarm
         self._gate = gate
-        self._handshakes = 0
+        self._handshakes: Counter[str] = Counter()
         self._streams_in: Counter[bytes] = Counter()
         self._changed = trio.Event()
         self._sockets: WeakKeyDictionary[IMuxedConn, trio.SocketStream] = WeakKeyDictionary()
@@ -56,19 +57,25 @@ class Connections(INotifee):
 
         Whatever is wrong with it, it alone ends.
         """
-        if self._handshakes >= _MAX_HANDSHAKES:
+        try:
+            host = str(stream.socket.getpeername()[0])
+        except OSError:
+            return  # It has gone already.
+        full = self._handshakes.total() >= _MAX_HANDSHAKES
+        if full or self._handshakes[host] >= _MAX_HANDSHAKES_OF_A_HOST:
             return
         tune(stream)
         raw = RawConnection(TrioTCPStream(stream), initiator=False)
         muxed: IMuxedConn | None = None
-        self._handshakes += 1
+        self._handshakes[host] += 1
         try:
             with trio.move_on_after(HANDSHAKE_SECONDS):
                 muxed = await self._swarm.upgrade_inbound_raw_conn(raw, _ANY_ADDRESS)
         except Exception:  # noqa: BLE001 - hostile bytes; libp2p's errors have no common root
             return
         finally:
-            self._handshakes -= 1
+            self._handshakes[host] -= 1
+            self._handshakes += Counter()  # drops what stands at zero
         if isinstance(muxed, YamuxConn):
             self._settle(muxed, stream)
             await muxed.event_closed.wait()

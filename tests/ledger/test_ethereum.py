@@ -254,10 +254,9 @@ async def test_addresses_that_are_no_text__do_not_keep_others_from_reading(
     site = make_site()
     data = contract_abi("SwarmRegistry").call_data("setAddresses", "?" * 8)
     garbage = data.replace(b"?" * 8, b"\xff\xfe" * 4)
-    desk = deploy.Desk(site.url, site.parties[1].account_key, pause=site.pause)
-    desk.send("garbage", site.registry, garbage, gas=1_000_000)
-    desk.finish()
-    desk.rpc.close()
+    with deploy.open_desk(site.url, site.parties[1].account_key, pause=site.pause) as desk:
+        desk.send("garbage", site.registry, garbage, gas=1_000_000)
+        desk.finish()
     async with site.open(0) as ledger:
         members = (await ledger.final_view()).members
     assert [member.live for member in members] == [True] * len(site.parties)
