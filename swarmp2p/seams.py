@@ -84,7 +84,7 @@ class Transport(Protocol):
         ...
 
     async def publish(self, topic: str, data: bytes) -> None:
-        """Hand a message of at most 64 KiB to the topic; delivery is not promised."""
+        """Hand a message of at most MAX_ENVELOPE_BYTES to the topic; delivery is not promised."""
         ...
 
 

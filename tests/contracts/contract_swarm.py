@@ -1,8 +1,10 @@
 """A registry, a run and its peers on a test chain, with one short call for each transaction."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
-from contract_chain import Chain, Deployed, Receipt, account
+import pytest
+from contract_chain import Chain, Deployed, Receipt, Reverted, account
 from eth_utils.crypto import keccak
 
 OWNER = account(1000)
@@ -130,3 +132,21 @@ class Swarm:
             if self.state()["lastSealedRound"] < number:
                 self.attest(peer)
         assert self.state()["lastSealedRound"] == number
+
+
+Prepared = Callable[..., Swarm]
+
+
+def refused(error: str, call: Callable[..., object], *arguments: object) -> tuple[object, ...]:
+    with pytest.raises(Reverted) as caught:
+        call(*arguments)
+    assert caught.value.name == error
+    return caught.value.arguments
+
+
+def owner_sends(swarm: Swarm, function: str, *arguments: object) -> None:
+    swarm.chain.transact(OWNER, swarm.run, function, *arguments)
+
+
+def close_commit(swarm: Swarm) -> None:
+    swarm.chain.mine(swarm.round()["commitDeadline"] + 1 - swarm.chain.block)

@@ -1,39 +1,19 @@
 """Attempts, seals, voids and the end of a run, one rule and one refusal at a time."""
 
-from collections.abc import Callable
-
 import pytest
-from contract_chain import Reverted
 from contract_swarm import (
     ATTEMPT,
     COMMIT,
     GENESIS,
-    OWNER,
     SEALED,
     VOID,
     ZERO,
-    Swarm,
+    Prepared,
     bits,
+    close_commit,
     digest,
+    refused,
 )
-
-Prepared = Callable[..., Swarm]
-
-
-def refused(error: str, call: Callable[..., object], *arguments: object) -> tuple[object, ...]:
-    with pytest.raises(Reverted) as caught:
-        call(*arguments)
-    assert caught.value.name == error
-    return caught.value.arguments
-
-
-def owner_sends(swarm: Swarm, function: str, *arguments: object) -> None:
-    swarm.chain.transact(OWNER, swarm.run, function, *arguments)
-
-
-def close_commit(swarm: Swarm) -> None:
-    swarm.chain.mine(swarm.round()["commitDeadline"] + 1 - swarm.chain.block)
-
 
 # -- ATTEMPT
 

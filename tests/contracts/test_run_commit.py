@@ -1,9 +1,7 @@
 """Settings, genesis and COMMIT, one rule and one refusal at a time."""
 
-from collections.abc import Callable
-
 import pytest
-from contract_chain import Chain, Reverted, account
+from contract_chain import Chain, account
 from contract_swarm import (
     ATTEMPT,
     COMMIT,
@@ -11,29 +9,13 @@ from contract_swarm import (
     OWNER,
     VOID,
     ZERO,
-    Swarm,
+    Prepared,
     bits,
     digest,
+    owner_sends,
+    refused,
     settings,
 )
-
-Prepared = Callable[..., Swarm]
-
-
-def refused(error: str, call: Callable[..., object], *arguments: object) -> tuple[object, ...]:
-    with pytest.raises(Reverted) as caught:
-        call(*arguments)
-    assert caught.value.name == error
-    return caught.value.arguments
-
-
-def owner_sends(swarm: Swarm, function: str, *arguments: object) -> None:
-    swarm.chain.transact(OWNER, swarm.run, function, *arguments)
-
-
-def close_commit(swarm: Swarm) -> None:
-    swarm.chain.mine(swarm.round()["commitDeadline"] + 1 - swarm.chain.block)
-
 
 # -- settings and genesis
 
