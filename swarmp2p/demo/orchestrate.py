@@ -185,8 +185,14 @@ def _conclude(
     evaluation = evaluate_run(sites, outcomes, training_from_options(manifest.options))
     metrics = build_metrics(manifest.run_id.hex(), read_rounds(out), evaluation, out)
     part = out / "metrics.json.part"
-    part.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(public(metrics), indent=1) + "\n", encoding="utf-8")
     part.replace(out / "metrics.json")
     write_report(out, metrics, evaluation.curves)
     progress.result(metrics)
-    return metrics
+    return public(metrics)
+
+
+def public(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The documented structure: what the report needs beside it is left out."""
+    sites = [{k: v for k, v in site.items() if k != "cases"} for site in metrics["sites"]]
+    return {**metrics, "sites": sites}

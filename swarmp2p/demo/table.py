@@ -28,20 +28,22 @@ def result_table(metrics: Metrics) -> Table:
         pad_edge=False,
     )
     table.add_column("site", overflow="fold")
-    table.add_column("patients", justify="right")
+    table.add_column("cases of all", justify="right")
     for title in _FIGURES.values():
         table.add_column(title, justify="right", no_wrap=True)
     for site in metrics["sites"]:
         cells = [_pair(site["alone"][key], site["swarm"][key]) for key in _FIGURES]
-        table.add_row(Text(site["site"]), str(site["train"] + site["test"]), *cells)
+        patients = f"{site['cases']}/{site['train'] + site['test']}"
+        table.add_row(Text(site["site"]), patients, *cells)
     table.add_section()
     total = sum(site["train"] + site["test"] for site in metrics["sites"])
     means = [
         _pair(mean_figure(metrics, "alone", key), mean_figure(metrics, "swarm", key))
         for key in _FIGURES
     ]
+    cases = sum(site["cases"] for site in metrics["sites"])
     table.add_row("mean", "", *means)
-    table.add_row("pooled", str(total), *_single(metrics["central"]))
+    table.add_row("pooled", f"{cases}/{total}", *_single(metrics["central"]))
     return table
 
 

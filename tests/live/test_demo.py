@@ -56,6 +56,7 @@ def test_its_json__has_the_documented_shape(finished):
         assert len(one["contributors"]) == 4
         assert len(one["merged_root"]) == 64
     for site in metrics["sites"]:
+        assert set(site) == {"site", "train", "test", "alone", "swarm", "own"}
         for side in ("alone", "swarm"):
             assert set(site[side]) == {"auc", "accuracy", "sensitivity", "specificity"}
     switzerland = next(site for site in metrics["sites"] if site["site"] == "switzerland")
@@ -161,7 +162,7 @@ def test_the_same_seed__gives_the_same_roots_again(finished, tmp_path):
 
 def test_a_node_killed_after_round_one__is_named_and_the_others_finish(tmp_path):
     out = tmp_path / "out"
-    command = [*RUN, "demo", "--json", "--rounds", "4", "--out", str(out)]
+    command = [*RUN, "demo", "--json", "--rounds", "8", "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -175,7 +176,7 @@ def test_a_node_killed_after_round_one__is_named_and_the_others_finish(tmp_path)
     metrics = json.loads(stdout)
     assert set(metrics["parameters_sha256"]) == {"cleveland", "hungarian", "switzerland"}
     assert len(set(metrics["parameters_sha256"].values())) == 1
-    last = json.loads((out / "receipts" / "cleveland-0004.json").read_text())
+    last = json.loads((out / "receipts" / "cleveland-0008.json").read_text())
     assert last["verdict"] == "partial"
     assert last["missing"] == ["va"]
     assert metrics["rounds"][-1]["complete"] is False
