@@ -24,7 +24,7 @@ from swarmp2p.net.host import open_transport
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import FINAL_BLOCK, Node
 from swarmp2p.node.receipts import Receipt
-from swarmp2p.site import SiteKeys
+from swarmp2p.site import SiteKeys, check_terms
 from swarmp2p.store.state import open_store
 
 
@@ -141,6 +141,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
         peer=key.public,
     ) as ledger:
         terms = await ledger.terms()
+        check_terms(terms, manifest)
         domain = identity.domain(terms.chain_id, terms.contract, manifest.run_id)
         store = open_store(config.state, domain)
         kept = store.get(FINAL_BLOCK)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from swarmp2p.crypto.keys import IdentityKey, Secret
 from swarmp2p.errors import ConfigError
 from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address, checksum, new_account, save_account
+from swarmp2p.ledger.interface import RunTerms
 from swarmp2p.ledger.look import read_terms
 from swarmp2p.manifest import RunManifest, format_value
 from swarmp2p.seams import Rng
@@ -99,6 +100,18 @@ def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
     )
 
 
+def check_terms(terms: RunTerms, manifest: RunManifest) -> None:
+    """LEDGER-010: the contract was built with the manifest's own terms. Raises ConfigError."""
+    expected = run_settings(manifest, terms.registry)
+    for name in (term.name for term in fields(expected)):
+        deployed, ours = getattr(terms, name), getattr(expected, name)
+        if deployed != ours:
+            raise ConfigError(
+                f"the run 0x{terms.contract.hex()} was deployed with {name} {deployed!r}, and"
+                f" run.toml says {ours!r}: the run's owner made a mistake, or is not to be trusted"
+            )
+
+
 def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> int:
     """Enrol in the run's registry, with a proof of the peer key; the member's index.
 
@@ -111,6 +124,7 @@ def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> i
             f"the run 0x{run.hex()} has other terms than our run.toml ({manifest.run_id.hex()});"
             " take the file unchanged from the run's owner"
         )
+    check_terms(terms, manifest)
     account, peer = account_address(keys.account), keys.identity.public
     preimage = identity.enrol_preimage(terms.chain_id, terms.registry, account, peer, 0)
     proof = keys.identity.sign(preimage)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from swarmp2p.protocol import hello
 from swarmp2p.wire import registry
 from swarmp2p.wire.registry import Code
 
@@ -55,11 +56,56 @@ def test_check__names_a_file_that_differs(
     assert generate.main(["--check"]) == 0
 
 
+def test_check__names_a_document_whose_diagram_is_not_the_machines(
+    generate: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(generate, "SPEC", tmp_path)
+    monkeypatch.setattr(generate, "REGISTRY", tmp_path / "registry.py")
+    document = tmp_path / "05-hello.md"
+    document.write_text("<!-- generated: diagram hello -->\n<!-- end -->\n")
+    assert generate.main([]) == 0
+    drawn = document.read_text()
+    assert "    [*] --> WAITING\n    WAITING --> DONE: hello agrees\n" in drawn
+    monkeypatch.setitem(hello.TABLE, (hello.State.FAILED, hello.Event.AGREED), hello.State.DONE)
+    assert generate.main(["--check"]) == 1
+    assert "05-hello.md" in capsys.readouterr().out
+    assert document.read_text() == drawn
+
+
+def test_documents__show_every_machine_and_contract(generate: ModuleType) -> None:
+    text = "".join(path.read_text() for path in sorted((ROOT / "spec").glob("*.md")))
+    names = [f"diagram {name}" for name in generate.MACHINES]
+    names += [f"abi {name}" for name in generate.CONTRACTS]
+    for name in names:
+        assert f"<!-- generated: {name} -->" in text
+
+
+def test_answers__lists_the_rules_that_name_a_code(
+    generate: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(generate, "SPEC", tmp_path)
+    (tmp_path / "01-a.md").write_text(
+        "- **A-001** First. REJECT\n  MALFORMED.\n"
+        "- **A-002** Second: IGNORE\n  TOO_LARGE.\n\nMALFORMED\n"
+    )
+    registry_rows = generate.load(ROOT / "spec" / "registry.toml")
+    rows = generate.table(registry_rows, "answers").splitlines()
+    assert next(row for row in rows if "| MALFORMED |" in row).endswith("| A-001 |")
+    assert next(row for row in rows if "| TOO_LARGE |" in row).endswith("| A-002 |")
+    assert next(row for row in rows if "| BUSY |" in row).endswith("| none yet |")
+    assert "| `01-a.md` | A-001 to A-002 | 2 |" in generate.table(registry_rows, "requirements")
+
+
 def test_main__refuses_an_unknown_option(generate: ModuleType) -> None:
     assert generate.main(["--chekc"]) == 2
 
 
-@pytest.mark.parametrize("name", ["nonsense", "limits nonsense"])
+@pytest.mark.parametrize(
+    "name", ["nonsense", "limits nonsense", "diagram nonsense", "abi nonsense"]
+)
 def test_table__unknown_name_is_an_error(generate: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match="nonsense"):
         generate.table(generate.load(), name)

@@ -1,5 +1,6 @@
 """The documents beside 02, 04, 07 and 08: their examples, their form, and what they refer to."""
 
+import json
 import re
 from collections.abc import Callable
 from hashlib import sha256
@@ -21,6 +22,7 @@ from swarmp2p.crypto.merkle import blob_root
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.net.peers import encode_peer_id, parse_peer_id
+from swarmp2p.node.receipts import signed_bytes
 from swarmp2p.protocol.gossip import GossipRules, GossipView, Judgement
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
@@ -33,7 +35,7 @@ from swarmp2p.wire.messages import (
     encode_update_manifest,
     metric_value,
 )
-from swarmp2p.wire.registry import MAX_CONTROL_FRAME, TOPIC_ANNOUNCE, Code
+from swarmp2p.wire.registry import MAX_CONTROL_FRAME, TAG_RECEIPT, TOPIC_ANNOUNCE, Code
 
 SPEC = Path(__file__).resolve().parent.parent / "spec"
 DOCUMENTS = sorted(SPEC.glob("[0-9]*.md"))
@@ -65,6 +67,20 @@ ANNOUNCED = Header("update-manifest", 1, 0, 17, 0, 0, KEY.public)
 REFUSAL = ChunkReply(Code.RETRY, blob_root((b"abc", b"de", b"f")), 1, 0, ())
 
 
+VOID_ROUND = {
+    "run_id": run_id(b"\x80").hex(),
+    "round": 3,
+    "attempt": 0,
+    "outcome": "void",
+    "base": ONE.hex(),
+    "merged_root": "",
+    "contributors": [],
+    "missing": [KEY.public.hex()],
+    "commitments": {KEY.public.hex(): {"commitment": TWO.hex(), "weight": 303}},
+    "attestations": [],
+}
+
+
 class FixedTokens:
     """The salt and the nonce of the example."""
 
@@ -84,6 +100,7 @@ WRITTEN: dict[str, Callable[[], bytes]] = {
     "refusal": lambda: encode_frame(encode_chunk_reply(REFUSAL)),
     "conformance-domain": lambda: domain(31337, CONTRACT, sha256(b"conformance").digest()),
     "topic-domain": lambda: DOMAIN,
+    "receipt-hash": lambda: sha256(signed_bytes(VOID_ROUND, None)).digest(),
     "final-block": lambda: (42).to_bytes(8) + b"\x11" * 32,
     "version-bytes": lambda: (1).to_bytes(2) + (2).to_bytes(2),
     "frame-limits": lambda: MAX_CONTROL_FRAME.to_bytes(4) + (MAX_CONTROL_FRAME + 1).to_bytes(4),
@@ -120,6 +137,15 @@ def test_topic__has_the_length_that_the_overview_states() -> None:
     assert f"{len(TOPIC_ANNOUNCE + DOMAIN.hex())} characters" in (
         SPEC / "01-overview.md"
     ).read_text("utf-8")
+
+
+def test_receipt__is_signed_over_the_text_of_the_example(written: dict[str, bytes]) -> None:
+    document = (SPEC / "00-lifecycle.md").read_text("utf-8")
+    (text,) = re.findall(r"^```json receipt\n(.*)\n```$", document, re.MULTILINE)
+    receipt = json.loads(text)
+    covered = signed_bytes(receipt["shared"], receipt["merge"])
+    assert covered == TAG_RECEIPT + text.encode()
+    assert sha256(covered).digest() == written["receipt-hash"]
 
 
 def test_announcement__breaks_no_rule_of_gossip(written: dict[str, bytes]) -> None:
@@ -160,7 +186,10 @@ def test_frame_at_its_limit__is_awaited_and_one_byte_more_refused(
 def test_document__has_every_section_and_stands_in_the_index(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     titles = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    missing = [one for one in SECTIONS if not any(title.startswith(one) for title in titles)]
+    own = text.partition("\n")[0].split()[-1]  # "# 13 Limits" needs no section of that name
+    missing = [
+        one for one in SECTIONS if one != own and not any(title.startswith(one) for title in titles)
+    ]
     assert not missing
     assert titles[-1] == "Changelog"
     assert re.search(r"^Maturity: .*Status: .*Revision: \d", text, re.MULTILINE)

@@ -2,19 +2,22 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from swarmp2p.merge.rules import merge, rule_named
+from swarmp2p.errors import MergeError
+from swarmp2p.merge.rules import merge, rule_named, rule_names
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "spec" / "09-merge.md"
 BLOCK = re.compile(r"^```hex ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANES = 16_384
-LARGEST = struct.unpack(">f", bytes.fromhex("7f7fffff"))[0]
+LARGEST = float(struct.unpack(">f", bytes.fromhex("7f7fffff"))[0])
 
 BASE = (0.5, -1.0, 0.25, 2.0)
 UPDATES = ((0.6, -1.1, 0.3, 1.9), (0.55, -0.95, 0.2, 2.05), (1.5, 0.0, 0.75, 1.0))
@@ -59,10 +62,12 @@ def mean(rows: Sequence[Vector], factors: Sequence[float]) -> Vector:  # MERGE-0
 
 
 def dot(u: Vector, v: Vector) -> float:  # MERGE-013, one segment
-    lanes = [0.0] * LANES
+    # Lanes without elements stay +0.0 and change no sum: fewer are enough for short vectors.
+    count = min(LANES, 1 << (len(u) - 1).bit_length())
+    lanes = [0.0] * count
     for j, (x, y) in enumerate(zip(u, v, strict=True)):
-        lanes[j % LANES] += x * y
-    h = LANES // 2
+        lanes[j % count] += x * y
+    h = count // 2
     while h:
         for lane in range(h):
             lanes[lane] += lanes[lane + h]
@@ -143,6 +148,129 @@ def trimmed_mean(rows: Sequence[Vector]) -> Vector:  # MERGE-032
     return out
 
 
+def weighted_median(rows: Sequence[Vector], weights: Sequence[int]) -> Vector:  # MERGE-031
+    out = []
+    for element in zip(*rows, strict=True):
+        pairs = list(zip(element, weights, strict=True))
+        reached = [x for x in element if 2 * sum(w for y, w in pairs if y <= x) >= sum(weights)]
+        out.append(settle(min(reached)))
+    return out
+
+
+def weighted_trimmed_mean(rows: Sequence[Vector], own: Vector) -> Vector:  # MERGE-033
+    n = len(rows)
+    t = max(1, (n - 1) // 3)
+    out = []
+    for element in zip(*rows, strict=True):
+        kept = sorted(sorted(range(n), key=lambda k: (element[k], k))[t : n - t])
+        num = den = 0.0
+        for k in kept:
+            num = single(num + single(single(own[k]) * element[k]))
+            den = single(den + single(own[k]))
+        out.append(settle(single(num / den)))
+    return out
+
+
+def norms_of(matrix: Sequence[Vector]) -> tuple[Vector, float]:  # MERGE-015
+    norms = [sqrt(matrix[k][k]) for k in range(len(matrix))]
+    return norms, sorted(norms)[len(norms) // 2]
+
+
+def without_outliers(matrix: Sequence[Vector], point: Vector) -> Vector:  # MERGE-016, MERGE-022
+    norms, middle = norms_of(matrix)
+    return [0.0 if d > 100 * middle else a for d, a in zip(norms, point, strict=True)]
+
+
+def cclip(rows: Sequence[Vector], base: Vector, own: Vector) -> Vector:  # MERGE-020
+    if len(rows) <= 2:
+        return mean(rows, own)
+    matrix = gram(rows, base)
+    return shifted(rows, base, without_outliers(matrix, clip_steps(matrix, own, RADIUS)[-1]))
+
+
+def geometric_median(rows: Sequence[Vector], base: Vector, own: Vector) -> Vector:  # MERGE-024
+    matrix = gram(rows, base)
+    middle = norms_of(matrix)[1]
+    if middle == 0:
+        return mean(rows, own)
+    point = list(own)
+    for _ in range(32):
+        beta = [
+            w / max(reach, middle * 2.0**-20)
+            for w, reach in zip(own, reaches(matrix, point), strict=True)
+        ]
+        total = 0.0
+        for b in beta:
+            total += b
+        point = [b / total for b in beta]
+    return shifted(rows, base, without_outliers(matrix, point))
+
+
+def squares(matrix: Sequence[Vector]) -> list[Vector]:  # MERGE-040
+    n = len(matrix)
+    return [
+        [
+            0.0 if j == k else max(0.0, (matrix[k][k] + matrix[j][j]) - 2 * matrix[k][j])
+            for j in range(n)
+        ]
+        for k in range(n)
+    ]
+
+
+def faults(n: int) -> int:
+    return min((n - 1) // 3, (n - 3) // 2)
+
+
+def selected(rows: Sequence[Vector], base: Vector, count: int) -> Vector:  # MERGE-040, MERGE-041
+    n = len(rows)
+    scores = []
+    for k, row in enumerate(squares(gram(rows, base))):
+        score = 0.0
+        for square in sorted(d for j, d in enumerate(row) if j != k)[: n - faults(n) - 2]:
+            score += square
+        scores.append(score)
+    chosen = sorted(range(n), key=lambda k: (scores[k], k))[:count]
+    return mean(rows, [1.0 / float(count) if k in chosen else 0.0 for k in range(n)])
+
+
+def mixed(rows: Sequence[Vector], base: Vector) -> list[Vector]:  # MERGE-042
+    n = len(rows)
+    near = n - faults(n)
+    out = []
+    for row in squares(gram(rows, base)):
+        group = sorted(sorted(range(n), key=row.__getitem__)[:near])  # ties keep their order
+        out.append(mean([rows[j] for j in group], [1.0 / float(near)] * near))
+    return out
+
+
+def ruled(rule: str, rows: Sequence[Vector], base: Vector, weights: Sequence[int]) -> Vector:
+    own, n = shares(weights), len(rows)
+    if rule == "strict":
+        rule = "trimmed_mean" if n <= 7 else "nnm+trimmed_mean"
+    if rule.startswith("nnm+"):
+        return ruled(rule.removeprefix("nnm+"), mixed(rows, base), base, weights)
+    rules: dict[str, Callable[[], Vector]] = {
+        "mean": lambda: mean(rows, own),
+        "cclip": lambda: cclip(rows, base, own),
+        "geometric_median": lambda: geometric_median(rows, base, own),
+        "median": lambda: median(rows),
+        "weighted_median": lambda: weighted_median(rows, capped(weights)),
+        "trimmed_mean": lambda: trimmed_mean(rows),
+        "weighted_trimmed_mean": lambda: weighted_trimmed_mean(rows, own),
+        "krum": lambda: selected(rows, base, 1),
+        "multi_krum": lambda: selected(rows, base, n - faults(n)),
+    }
+    return rules[rule]()
+
+
+def least_peers() -> dict[str, int]:
+    """The table of rules in the document: name -> least n."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d) \|", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    plain = {name: int(least) for name, least in rows}
+    mixing = {f"nnm+{name}": max(3, n) for name, n in plain.items() if name != "strict"}
+    return plain | mixing
+
+
 BASE_VECTOR = [single(value) for value in BASE]
 ROWS = [[single(value) for value in row] for row in UPDATES]
 SHARES = shares(WEIGHTS)
@@ -193,3 +321,62 @@ def test_worked_example__is_what_the_package_merges(rule: str) -> None:
     )
     name = f"merge-{rule.replace('_', '-')}"
     assert result.vector.astype(">f4").tobytes().hex() == written()[name].hex()
+
+
+VALUES = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, -1.0, single(1e-45), single(3e38)]),
+    st.floats(-1e3, 1e3, width=32),
+)
+
+
+@st.composite
+def merges(draw: st.DrawFn) -> tuple[str, list[Vector], Vector, list[int]]:
+    rule, least = draw(st.sampled_from(sorted(least_peers().items())))
+    n = draw(st.integers(least, 9))
+    size = draw(st.integers(1, 5))
+    vectors = st.lists(VALUES, min_size=size, max_size=size)
+    rows = draw(st.lists(vectors, min_size=n, max_size=n))
+    weights = draw(st.lists(st.integers(1, 2**32 - 1), min_size=n, max_size=n))
+    return rule, rows, draw(vectors), weights
+
+
+@given(merges())
+@settings(max_examples=60, deadline=None)
+def test_rules__of_the_document_are_what_the_package_merges(
+    case: tuple[str, list[Vector], Vector, list[int]],
+) -> None:
+    name, rows, base, weights = case
+    result = merge(
+        [np.array(row, np.float32) for row in rows],
+        np.array(base, np.float32),
+        weights,
+        rule_named(name),
+    )
+    expected = ruled(name, rows, base, weights)
+    assert result.vector.tolist() == expected
+    assert not np.signbit(result.vector[result.vector == 0]).any()
+
+
+def test_dot__wraps_around_the_lanes_as_the_document_says() -> None:
+    size = LANES + 5
+    rows = [[single(((j * 37 + k * 11) % 101 - 50) / 7) for j in range(size)] for k in range(3)]
+    base = [0.125] * size
+    result = merge(
+        [np.array(row, np.float32) for row in rows],
+        np.array(base, np.float32),
+        [1, 2, 3],
+        rule_named("cclip"),
+    )
+    assert result.vector.tolist() == cclip(rows, base, shares([1, 2, 3]))
+
+
+def test_table_of_rules__names_them_all_with_their_least_roster() -> None:
+    table = least_peers()
+    assert {name for name in table if "+" not in name} == set(rule_names())
+    one = np.zeros(1, np.float32)
+    for name, least in table.items():
+        rule = rule_named(name)
+        merge([one] * least, one, [1] * least, rule)
+        if least > 1:
+            with pytest.raises(MergeError, match="takes n >="):
+                merge([one] * (least - 1), one, [1] * (least - 1), rule)

@@ -28,7 +28,7 @@ def result_table(metrics: Metrics) -> Table:
         pad_edge=False,
     )
     table.add_column("site", overflow="fold")
-    table.add_column("cases of all", justify="right")
+    table.add_column("cases/all", justify="right", no_wrap=True)
     for title in _FIGURES.values():
         table.add_column(title, justify="right", no_wrap=True)
     for site in metrics["sites"]:

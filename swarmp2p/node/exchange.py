@@ -78,7 +78,7 @@ class BlobExchange:
     ) -> None:
         """One provider's turn, no longer than the floor of 64 KiB/s allows for what is asked.
 
-        CHUNK-016: a provider below the floor is left; local choice, no strike.
+        CHUNK-017: a provider below the floor is left; local choice, no strike.
         """
         owed = sum(sizes[index] for index in wanted)
         budget = FIRST_BYTE_SECONDS + owed / FLOOR_BYTES_PER_SECOND

@@ -170,7 +170,7 @@ MAX_CHUNKS: Final = 8_192
 # hashes: log2 of MAX_CHUNKS
 MAX_PROOF_NODES: Final = 13
 
-# bytes: what a node takes on by default; the run's manifest may say otherwise
+# bytes: what a node takes on unless its operator says otherwise
 DEFAULT_MODEL_BYTES: Final = 1_073_741_824
 
 # bytes: 4,096 tensors with names of 40 bytes fit; one chunk
