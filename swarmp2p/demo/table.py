@@ -22,13 +22,13 @@ def result_table(metrics: Metrics) -> Table:
     It fits 80 columns where site names have at most 12 letters.
     """
     table = Table(
-        title="Judged on all hospitals' held-out patients (alone > swarm)",
+        title="Cases among patients; judged on all held-out patients (alone > swarm)",
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
     )
     table.add_column("site", overflow="fold")
-    table.add_column("cases/all", justify="right", no_wrap=True)
+    table.add_column("cases", justify="right", no_wrap=True)
     for title in _FIGURES.values():
         table.add_column(title, justify="right", no_wrap=True)
     for site in metrics["sites"]:
