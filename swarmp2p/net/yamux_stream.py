@@ -8,6 +8,7 @@ import trio
 from libp2p.abc import IMuxedStream
 from libp2p.stream_muxer.exceptions import MuxedStreamClosed, MuxedStreamEOF, MuxedStreamReset
 
+from swarmp2p.errors import LocalProtocolError
 from swarmp2p.net.yamux_frames import FIN, INITIAL_WINDOW, RST, YamuxError
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ class YamuxStream(IMuxedStream):
         await trio.lowlevel.checkpoint()
 
     def set_deadline(self, ttl: int) -> None:
-        """Deadlines are trio's cancel scopes here."""
-        raise NotImplementedError(f"use trio.fail_after({ttl})")
+        """Of libp2p's interface; always refused, since deadlines are trio's cancel scopes here."""
+        raise LocalProtocolError(f"streams keep no deadlines: use trio.fail_after({ttl})")
 
     def get_remote_address(self) -> tuple[str, int] | None:
         """IP address and port of the other end."""

@@ -10,6 +10,7 @@ from test_runs import assert_same_end, finish, manifest, train
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.sim.store import MemoryDisk
+from swarmp2p.wire.registry import PROTOCOL_CHUNK
 
 
 def fail_once(ledger, name):
@@ -159,3 +160,26 @@ async def test_two_peers_without_a_direct_link__learn_of_each_other_through_slow
             object.__setattr__(peer.node._c, "poll", 0.73)
         await finish(world, range(4))
         assert all(receipt.complete for receipt in world.peers[0].receipts)
+
+
+async def test_a_peer_that_trickles_to_most__is_fetched_from_whoever_it_served(autojump_clock):
+    async with open_world(manifest(rounds=1), 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        while any(peer.node is None or not peer.node.ready.is_set() for peer in world.peers):
+            await trio.lowlevel.checkpoint()
+        slow, served = world.peers[3], world.peers[0].key.public
+
+        async def trickle(stream):
+            if stream.remote_peer == served:
+                await slow.node.exchange.serve(stream)
+                return
+            await stream.receive_some()
+            await stream.send_all(b"\0")  # the first byte in time, and then nothing
+            await trio.sleep_forever()
+
+        world.network.hosts[slow.key.public].handle(PROTOCOL_CHUNK, trickle)
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+        receipt = world.peers[1].receipts[0]
+        assert (receipt.complete, receipt.attempt) == (True, 0)
