@@ -127,23 +127,28 @@ async def test_a_metric_that_cannot_be_sent__is_told_before_anything_is_signed(
         assert not world.peers[0].disk.guard
 
 
-async def test_a_chunk_that_rots_before_the_merge__is_fetched_again(autojump_clock):
+@pytest.mark.parametrize("own", [False, True])
+async def test_a_chunk_that_is_gone_at_the_merge__is_fetched_again(autojump_clock, own):
     async with open_world(manifest(rounds=1), 4, seed=1, train=train) as world:
         for number in range(4):
             world.start(number)
         victim = world.peers[0]
-        while victim.node is None or len(victim.node.machine.held) < 3:
-            await trio.sleep(0.01)
-        held = next(
-            root
-            for peer in world.peers[1:]
-            if (known := victim.node.announcer.manifest_of(peer.key.public))
-            and (root := known.root) in victim.disk.chunks
-        )
-        victim.disk.chunks.pop(held)
+        while victim.node is None:
+            await trio.lowlevel.checkpoint()
+        vectors = victim.node.vectors
+        merge = vectors.merge
+
+        def lose_one_first(store, base, roots, weights):
+            vectors.merge = merge
+            mine = victim.node.steps.update.root
+            victim.disk.chunks.pop(next(root for root in roots if (root == mine) is own))
+            return merge(store, base, roots, weights)
+
+        vectors.merge = lose_one_first
         await finish(world, range(4))
         assert_same_end(world.peers)
-        assert world.peers[0].receipts[0].complete
+        assert any(event == "chunk-lost" for event, _ in victim.log)
+        assert victim.receipts[0].complete
 
 
 async def test_two_peers_without_a_direct_link__learn_of_each_other_through_slow_relays(
