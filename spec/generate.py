@@ -121,8 +121,17 @@ def _python_types(registry: Registry) -> list[str]:
     lines += [f"FLOAT_DTYPES: Final[frozenset[str]] = frozenset({{{floats}}})"]
     for row in registry["encoding"]:
         lines += ["", *_comment(row["about"]), f"{row['name']}: Final = {row['value']}"]
-    members = ", ".join(row["name"] for row in registry["encoding"])
-    return [*lines, f"ENCODINGS: Final[frozenset[int]] = frozenset({{{members}}})"]
+    pairs = [f'        "{row["manifest"]}": {row["name"]},' for row in registry["encoding"]]
+    return [
+        *lines,
+        "",
+        "# by their names in a run manifest",
+        "ENCODINGS: Final[Mapping[str, int]] = MappingProxyType(",
+        "    {",
+        *pairs,
+        "    }",
+        ")",
+    ]
 
 
 def _comment(text: str) -> list[str]:
@@ -233,7 +242,7 @@ def table(registry: Registry, name: str) -> str:
         "kinds": lambda: _rows(registry, "kind", "value", "class", "carrier", "about"),
         "protocols": lambda: _rows(registry, "protocol", "name", "value", "about"),
         "dtypes": lambda: _rows(registry, "dtype", "value", "name", "section"),
-        "encodings": lambda: _rows(registry, "encoding", "value", "name", "about"),
+        "encodings": lambda: _rows(registry, "encoding", "value", "name", "manifest", "about"),
         "answers": lambda: _answers(registry),
         "requirements": _requirements,
         "tags": lambda: _table(

@@ -190,9 +190,10 @@ def decode_update_manifest(data: bytes) -> UpdateManifest:
     """Read an UpdateManifest. Whether it matches the chain is judged by the gossip rules."""
     fields = _Fields(data, "update manifest", "behmrsw")
     encoding = fields.uint("e", 0, 255)
-    if encoding not in ENCODINGS:
+    if encoding not in ENCODINGS.values():
         raise RemoteProtocolError(
-            Code.MALFORMED, f"update manifest: encoding {encoding} is not one of {set(ENCODINGS)}"
+            Code.MALFORMED,
+            f"update manifest: encoding {encoding} is not one of {sorted(ENCODINGS.values())}",
         )
     metrics = fields.mapping("m", MAX_METRICS)
     for name, value in metrics.items():
