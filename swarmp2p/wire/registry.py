@@ -206,6 +206,12 @@ MAX_SCHEMA_BYTES: Final = 262_144
 # bytes: a page of settings; one chunk
 MAX_RUN_MANIFEST_BYTES: Final = 65_536
 
+# bytes: the longest name of this revision has 25
+MAX_RULE_NAME_BYTES: Final = 64
+
+# blocks: 2^20: 12 days of blocks of a second; averages and doublings of it stay far below 64 bits
+MAX_WINDOW_BLOCKS: Final = 1_048_576
+
 # tensors: the largest common models have about 1,000
 MAX_TENSORS: Final = 4_096
 
