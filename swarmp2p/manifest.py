@@ -14,6 +14,7 @@ from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
 from swarmp2p.merge.rules import rule_named
 from swarmp2p.tables import Table, read_table
 from swarmp2p.wire import canonical
+from swarmp2p.wire.registry import MAX_WINDOW_BLOCKS
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 AUDIT_ALL = 2**32 - 1
@@ -25,6 +26,9 @@ Option = str | int | float | bool | list[Any] | dict[str, Any]
 class RunManifest:
     """One run's terms. Windows and `depth` are in blocks.
 
+    `commit_blocks` and `exchange_blocks` are first guesses of how long it takes to min_peers
+    commits and from the roster to the seal; a window is three times the average of what rounds
+    took, at least `lo` and at most `hi`.
     `options` are constants for the training program (feature scales, learning rate): strings,
     numbers, booleans, lists and tables of them. `init` is "zeros" (all peers begin from zeros,
     whose root is known beforehand) or "genesis" (the first root that the owner posts).
@@ -43,9 +47,10 @@ class RunManifest:
     privacy: str = "robust"
     init: str = "zeros"
     depth: int = 0
-    commit_blocks: int = 60
-    exchange_blocks: int = 60
-    post_blocks: int = 4
+    commit_blocks: int = 20
+    exchange_blocks: int = 20
+    lo: int = 4
+    hi: int = 1200
     audit_rounds: int = 2
     checks: int = 2
     options: dict[str, Option] = field(default_factory=dict)
@@ -73,7 +78,8 @@ class RunManifest:
                     "commit": self.commit_blocks,
                     "depth": self.depth,
                     "exchange": self.exchange_blocks,
-                    "post": self.post_blocks,
+                    "hi": self.hi,
+                    "lo": self.lo,
                 },
             }
         )
@@ -126,9 +132,10 @@ def read_manifest(path: Path) -> RunManifest:
         rule=merge.take("rule", str, "cclip"),
         rule_params={key: float(value) for key, value in _numbers(merge).items()},
         init=model.choice("init", ("zeros", "genesis"), "zeros"),
-        commit_blocks=windows.number("commit_blocks", 1, 1_000_000, 60),
-        exchange_blocks=windows.number("exchange_blocks", 1, 1_000_000, 60),
-        post_blocks=windows.number("post_blocks", 1, 1_000_000, 4),
+        commit_blocks=windows.number("commit_blocks", 1, MAX_WINDOW_BLOCKS, 20),
+        exchange_blocks=windows.number("exchange_blocks", 1, MAX_WINDOW_BLOCKS, 20),
+        lo=windows.number("lo", 1, MAX_WINDOW_BLOCKS, 4),
+        hi=windows.number("hi", 1, MAX_WINDOW_BLOCKS, 1200),
         schema=_schema(model),
         options=options,
     )
@@ -140,6 +147,11 @@ def read_manifest(path: Path) -> RunManifest:
 
 def check_manifest(manifest: RunManifest) -> None:
     """Refuse terms that no run could keep. Raises ConfigError."""
+    if manifest.lo > manifest.hi:
+        raise ConfigError(
+            f"run.toml [windows]: 'lo' is {manifest.lo} and 'hi' is {manifest.hi};"
+            " expected lo to be at most hi"
+        )
     try:
         manifest.encode()
         rule_named(manifest.rule, manifest.rule_params)
@@ -211,10 +223,11 @@ def format_manifest(manifest: RunManifest) -> str:
         f"rule = {format_value(manifest.rule)}",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.rule_params.items())),
         "",
-        "[windows]                # in blocks",
-        f"commit_blocks = {manifest.commit_blocks}",
-        f"exchange_blocks = {manifest.exchange_blocks}",
-        f"post_blocks = {manifest.post_blocks}",
+        "[windows]                # in blocks; three times what rounds took of late, lo to hi",
+        f"commit_blocks = {manifest.commit_blocks}       # first guess, opening to min_peers",
+        f"exchange_blocks = {manifest.exchange_blocks}     # first guess, from roster to seal",
+        f"lo = {manifest.lo}                   # more than the blocks a censor may hold back",
+        f"hi = {manifest.hi}",
         "",
         "[options]                # constants for the training program",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.options.items())),

@@ -252,3 +252,6 @@ MAX_ATTEMPTS: Final = 3
 
 # times: windows double per consecutive void round up to this factor
 MAX_VOID_DOUBLING: Final = 16
+
+# blocks: 12 days of one-second blocks; sums and doublings of windows stay far from overflow
+MAX_WINDOW_BLOCKS: Final = 1_048_576
