@@ -5,13 +5,19 @@ VENV ?= .venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check
 export PYTHON VENV
 
-.PHONY: demo test lint format contracts-check prerequisites clean
+.PHONY: demo test vectors lint format contracts-check prerequisites clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/swarmp2p demo $(DEMO)
 
 test: $(VENV)/.installed-dev
 	scripts/suite.sh
+
+# The vectors again, from the implementation that knows the spec only, and the tables that count them.
+vectors: $(VENV)/.installed-dev
+	$(VENV)/bin/python interop-tests/mini/generate.py spec/vectors
+	$(VENV)/bin/python spec/generate.py
+	git --no-pager diff --stat -- spec
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -6,8 +6,9 @@
 Generated text stands between `<!-- generated: NAME -->` and `<!-- end -->`. From registry.toml:
 `codes`, `kinds`, `tags`, `protocols`, `dtypes`, `encodings`, `limits DOC`, `limits all`. From the
 rules of the documents: `answers` (which rules give which code), `requirements` (how many rules each
-document has). From the machines of swarmp2p.protocol: `diagram getter`, `diagram hello`,
-`diagram provider`, `diagram round`. From the compiled contracts: `abi registry`, `abi run`.
+document has), `coverage` (what shows each rule). From the machines of swarmp2p.protocol:
+`diagram getter`, `diagram hello`, `diagram provider`, `diagram round`. From the compiled contracts:
+`abi registry`, `abi run`.
 """
 
 import importlib
@@ -19,6 +20,8 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import coverage_table
 
 SPEC = Path(__file__).resolve().parent
 ROOT = SPEC.parent
@@ -78,7 +81,8 @@ def python_module(registry: Registry) -> str:
         "from typing import Final",
         "",
     ]
-    lines += [f"{name}: Final = {value}" for name, value in registry["versions"].items()]
+    versions = registry["versions"].items()
+    lines += [f"{name}: Final = {json.dumps(value)}" for name, value in versions]
     lines += _python_strings(registry)
     lines += ["", "", "class Code(IntEnum):"]
     lines += [
@@ -199,6 +203,12 @@ def _requirements() -> str:
     return _table(("document", "rules", "how many"), rows)
 
 
+def _coverage() -> str:
+    """What shows each rule."""
+    ids = [rule for _, document in _documents() for rule, _ in document]
+    return _table(("rule", "shown by"), coverage_table.rows(ids))
+
+
 def _diagram(name: str) -> str:
     """The transitions of a machine, as Mermaid."""
     if name not in MACHINES:
@@ -250,6 +260,7 @@ def table(registry: Registry, name: str) -> str:
         "encodings": lambda: _rows(registry, "encoding", "value", "name", "manifest", "about"),
         "answers": lambda: _answers(registry),
         "requirements": _requirements,
+        "coverage": _coverage,
         "tags": lambda: _table(
             ("name", "bytes", "use"),
             ((f"`{r['name']}`", f'`"{r["text"]}" 00`', r["about"]) for r in registry["tag"]),

@@ -8,6 +8,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
+SPEC_RELEASE: Final = "0.1"
 WIRE_VERSION: Final = 1
 
 # one message each way on every new connection
@@ -121,14 +122,16 @@ MAX_CONTROL_FRAME: Final = 65_536
 # bytes: u32be total length, the prefix included, so that a length below 5 is always an error
 FRAME_PREFIX_BYTES: Final = 4
 
-# nested containers: the deepest message has 3; recursion in a decoder stays bounded
+# nested containers: lists of constants in a run manifest need them all; recursion in a decoder
+# stays bounded
 MAX_DEPTH: Final = 6
 
 # values, keys included: caps what 64 KiB can inflate to: a byte of input is otherwise an object
 # of 50 to 1,000 bytes
 MAX_ITEMS: Final = 4_096
 
-# entries: structures are closed and small; no map of the protocol passes 16
+# entries: structures are closed and small: 16 fields at most; maps with free names are a page of
+# constants
 MAX_MAP: Final = 32
 
 # bytes: names only; one length byte
@@ -200,7 +203,7 @@ MAX_PROOF_NODES: Final = 13
 # bytes: what a node takes on unless its operator says otherwise
 DEFAULT_MODEL_BYTES: Final = 1_073_741_824
 
-# bytes: 4,096 tensors with names of 40 bytes fit; one chunk
+# bytes: 4,096 tensors of rank 4 with names of 40 bytes fit; one chunk
 MAX_SCHEMA_BYTES: Final = 262_144
 
 # bytes: a page of settings; one chunk
