@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from swarmp2p.crypto.identity import sign_envelope, verify_envelope
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.protocol.gossip import Equivocation, Verdict, verify_equivocation
+from swarmp2p.protocol.repeats import Repeats, verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation, Verdict
 from swarmp2p.target.notation import Input, Operation, Output, code_name, data_of
 from swarmp2p.wire import envelope as wire
 
@@ -73,8 +74,6 @@ def verify(given: Input) -> Output:
 
 def judge_repeats(given: Input) -> Output:
     """Answer `envelope.repeats`."""
-    from swarmp2p.protocol.repeats import Repeats
-
     repeats = Repeats(data_of(given["domain"]))
     verdicts = [repeats.judge(data_of(data)) for data in given["envelopes"]]
     return {"verdicts": [verdict_of(verdict) for verdict in verdicts]}

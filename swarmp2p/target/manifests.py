@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swarmp2p.crypto import identity
+from swarmp2p.errors import LocalProtocolError
 from swarmp2p.protocol.gossip import GossipRules, GossipView
 from swarmp2p.target.envelopes import verdict_of
 from swarmp2p.target.notation import (
@@ -14,6 +15,7 @@ from swarmp2p.target.notation import (
     notation_of,
     value_of,
 )
+from swarmp2p.wire import run_manifest as wire
 
 _SAME = (
     "audit_rounds",
@@ -26,7 +28,6 @@ _SAME = (
     "rounds",
     "sync_every",
     "topology",
-    "version",
     "weights",
 )
 _WINDOWS = ("commit", "depth", "exchange", "hi", "lo")
@@ -34,8 +35,6 @@ _WINDOWS = ("commit", "depth", "exchange", "hi", "lo")
 
 def decode_run_manifest(given: Input) -> Output:
     """Answer `run_manifest.decode`."""
-    from swarmp2p.wire import run_manifest as wire
-
     data = data_of(given["data"])
     manifest = wire.decode_run_manifest(data)
     return {
@@ -43,6 +42,7 @@ def decode_run_manifest(given: Input) -> Output:
         "merge": {"params": notation_of(manifest.merge_params), "rule": manifest.merge_rule},
         "options": notation_of(manifest.options),
         "schema": manifest.schema.hex(),
+        "version": wire.VERSION,
         "windows": {name: getattr(manifest.windows, name) for name in _WINDOWS},
         "run_id": identity.run_id(data).hex(),
     }
@@ -50,8 +50,8 @@ def decode_run_manifest(given: Input) -> Output:
 
 def encode_run_manifest(given: Input) -> Output:
     """Answer `run_manifest.encode`."""
-    from swarmp2p.wire import run_manifest as wire
-
+    if given["version"] != wire.VERSION:  # the package writes no other, so there is no field
+        raise LocalProtocolError(f"a run manifest of version {given['version']}")
     fields: dict[str, Any] = {name: given[name] for name in _SAME}
     manifest = wire.WireRunManifest(
         **fields,
@@ -59,7 +59,7 @@ def encode_run_manifest(given: Input) -> Output:
         merge_rule=given["merge"]["rule"],
         options=value_of(given["options"]),
         schema=data_of(given["schema"]),
-        windows=wire.WireWindows(**{name: given["windows"][name] for name in _WINDOWS}),
+        windows=wire.Windows(**{name: given["windows"][name] for name in _WINDOWS}),
     )
     data = wire.encode_run_manifest(manifest)
     return {"data": data.hex(), "run_id": identity.run_id(data).hex()}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from swarmp2p.crypto.keys import IdentityKey, verify_signature
 from swarmp2p.node.receipts import signed_bytes
+from swarmp2p.protocol.codes import treat
 from swarmp2p.target.notation import Input, Operation, Output, data_of
 
 
@@ -27,8 +28,6 @@ def _preimage(given: Input) -> bytes:
 
 def treat_code(given: Input) -> Output:
     """Answer `code.treat`."""
-    from swarmp2p.protocol.codes import treat
-
     return {"as": treat(given["code"]).name}
 
 
