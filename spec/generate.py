@@ -1,4 +1,4 @@
-"""Writes swarmp2p/wire/registry.py and the tables and diagrams of spec/*.md.
+"""Writes swarmp2p/wire/registry.py, spec/vectors/rules.json, and what is generated in spec/*.md.
 
     python spec/generate.py            write what differs
     python spec/generate.py --check    write nothing; exit 1 and name the files that differ
@@ -23,6 +23,7 @@ from typing import Any
 SPEC = Path(__file__).resolve().parent
 ROOT = SPEC.parent
 REGISTRY = ROOT / "swarmp2p" / "wire" / "registry.py"
+RULES = SPEC / "vectors" / "rules.json"
 ARTIFACTS = ROOT / "swarmp2p" / "ledger" / "artifacts"
 MARKED = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CODE_CLASSES = ((0, 0), (1, 63), (64, 95), (96, 127))
@@ -178,9 +179,15 @@ def _documents() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield path.name, rules(path.read_text(encoding="utf-8"))
 
 
+def sentences() -> Iterator[tuple[str, str]]:
+    """(id, text) of every rule of all documents."""
+    for _, document in _documents():
+        yield from document
+
+
 def _answers(registry: Registry) -> str:
     """Which rules name which code."""
-    everything = [rule for _, document in _documents() for rule in document]
+    everything = list(sentences())
     rows = []
     for code in registry["code"]:
         named = re.compile(rf"\b{code['name']}\b")
@@ -269,6 +276,7 @@ def outputs(registry: Registry) -> Iterator[tuple[Path, str]]:
     for path in sorted(SPEC.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         yield path, MARKED.sub(lambda m: m[1] + table(registry, m[2]) + m[3], text)
+    yield RULES, json.dumps(dict(sentences()), indent=1, ensure_ascii=False) + "\n"
 
 
 def main(arguments: list[str]) -> int:
