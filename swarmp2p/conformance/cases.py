@@ -16,7 +16,7 @@ _HERE = Path(__file__).resolve().parent
 _BUNDLED = _HERE / "vectors"  # in a wheel
 _CHECKOUT = _HERE.parent.parent / "spec" / "vectors"
 _RULES = "rules.json"
-_WORDS = frozenset({REFUSED, *(code.name for code in Code)})
+WORDS = frozenset({REFUSED, *(code.name for code in Code)})
 _OP = re.compile(r"[a-z_0-9]+\.[a-z_0-9]+")
 _SLUG = "[a-z0-9.-]+"
 
@@ -167,7 +167,7 @@ def _case_problem(op: str, entry: Any) -> str | None:
         return "covers is no list of rules, or an empty one"
     if not isinstance(entry["input"], dict):
         return "input is no object"
-    if "error" in entry and entry["error"] not in _WORDS:
+    if "error" in entry and entry["error"] not in WORDS:
         return f"error is {entry['error']!r:.80}; expected a code of 11-errors.md or {REFUSED}"
     return None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from swarmp2p.conformance.cases import Case
+from swarmp2p.conformance.cases import REFUSED, WORDS, Case
 from swarmp2p.conformance.process import Bounds, RunnerError, RunnerProcess
 
 _GIVE_UP = 5  # failures in a row after which the runner is taken to be broken altogether
@@ -80,7 +80,9 @@ def judge(case: Case, answer: Any, said: str = "") -> Result:
         return Result(case, Outcome.UNSUPPORTED, answer)
     if same(answer, case.expected):
         return Result(case, Outcome.PASSED, answer)
-    if case.error is not None:
+    if answer.get("error", REFUSED) not in WORDS:
+        why = f"the runner answered {answer['error']}, which is no code"
+    elif case.error is not None:
         why = f"expected {case.error}"
     elif "error" in answer:
         why = "a valid input was refused"

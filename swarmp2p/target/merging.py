@@ -27,12 +27,11 @@ def merge_weights(given: Input) -> Output:
     uniform = _UNIFORM[given["mode"]]
     mean = merge(updates, np.zeros(1, dtype), given["weights"], rule_named("mean"), uniform=uniform)
     terms = Terms(Updates(tuple(updates)), np.zeros(1, dtype), mean.weights_used)
-    word = f">u{dtype.itemsize}"
-    factors = np.array(mean.coefficients, dtype).view(f"u{dtype.itemsize}").astype(word)
+    factors = np.array(mean.coefficients, dtype)
     return {
         "weights": list(mean.weights_used),
         "shares": [double_bits(share) for share in terms.shares],
-        "factors": [factor.tobytes().hex() for factor in factors],
+        "factors": [notation_of_vector(factors[k : k + 1])["bits"] for k in range(factors.size)],
     }
 
 

@@ -119,7 +119,8 @@ def _event(event: GetterEvent) -> Output:
     if isinstance(event, ChunkVerified):
         return {"verified": event.index}
     if isinstance(event, ChunkRefused):
-        return {"refused": event.index, "code": event.code}
+        known = event.code in frozenset(Code)  # other codes have no name
+        return {"refused": event.index, "code": code_name(event.code) if known else event.code}
     return {"done": True}
 
 
