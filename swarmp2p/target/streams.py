@@ -39,7 +39,8 @@ def _take(machine: _Machine, step: Input) -> str | None:
 
 def _sent(machine: _Machine, close: str | None) -> str:
     """All bytes of one step; none leave once the stream is reset."""
-    return "" if close else b"".join(machine.data_to_send()).hex()
+    data = b"".join(machine.data_to_send())
+    return "" if close else data.hex()
 
 
 def run_hello(given: Input) -> Output:
