@@ -23,7 +23,6 @@ from typing import Any
 SPEC = Path(__file__).resolve().parent
 ROOT = SPEC.parent
 REGISTRY = ROOT / "swarmp2p" / "wire" / "registry.py"
-RULES = SPEC / "vectors" / "rules.json"
 ARTIFACTS = ROOT / "swarmp2p" / "ledger" / "artifacts"
 MARKED = re.compile(r"(<!-- generated: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 CODE_CLASSES = ((0, 0), (1, 63), (64, 95), (96, 127))
@@ -276,7 +275,10 @@ def outputs(registry: Registry) -> Iterator[tuple[Path, str]]:
     for path in sorted(SPEC.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         yield path, MARKED.sub(lambda m: m[1] + table(registry, m[2]) + m[3], text)
-    yield RULES, json.dumps(dict(sentences()), indent=1, ensure_ascii=False) + "\n"
+    yield (
+        SPEC / "vectors" / "rules.json",
+        json.dumps(dict(sentences()), indent=1, ensure_ascii=False) + "\n",
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -291,6 +293,7 @@ def main(arguments: list[str]) -> int:
         differing += 1
         print(("differs: " if arguments else "writes: ") + str(path.relative_to(SPEC.parent)))
         if not arguments:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if arguments and differing:
         print("run `python spec/generate.py`", file=sys.stderr)
