@@ -17,7 +17,7 @@ UNITS = 256  # averages count in 1/256 block
 
 @dataclass(frozen=True)
 class ContractTerms:
-    """What the contract is built with; blocks and peers.
+    """What the contract is built with; blocks and peers. A `last_round` of 0: there is none.
 
     `commit_blocks` and `exchange_blocks` are first guesses, `lo` and `hi` bound a window.
     """
@@ -300,7 +300,7 @@ class RunContract:
             self.last_root, self.last_sealed_round, self.voids = root, here.number, 0
         else:
             self.voids += 1
-        if phase is Phase.SEALED and here.number >= self.terms.last_round:
+        if phase is Phase.SEALED and 0 < self.terms.last_round <= here.number:
             self.finished = True
         elif not self._count_stop_votes():
             self.now = Round(here.number + 1, self.block)
