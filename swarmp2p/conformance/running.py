@@ -1,7 +1,7 @@
 """Runs a command as a runner over cases, and judges its answers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -61,13 +61,12 @@ def run(
     command: Sequence[str],
     *,
     bounds: Bounds | None = None,
-    on_result: Callable[[Result], None] = lambda _: None,
 ) -> Report:
     """Ask the runner every case. Raises ConfigError where it cannot be started.
 
     A runner that breaks in a case fails that case and is started again for the next one.
     """
-    course = _Course(tuple(cases), tuple(command), bounds or Bounds(), on_result)
+    course = _Course(tuple(cases), tuple(command), bounds or Bounds())
     while course.left():
         course.lap()
     results = tuple(course.results[case.id] for case in cases)
@@ -109,7 +108,6 @@ class _Course:
     cases: tuple[Case, ...]
     command: tuple[str, ...]
     bounds: Bounds
-    on_result: Callable[[Result], None]
     results: dict[str, Result] = field(default_factory=dict)
     problem: str | None = None
     _next: int = 0
@@ -167,7 +165,6 @@ class _Course:
 
     def _note(self, result: Result) -> None:
         self.results[result.case.id] = result
-        self.on_result(result)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

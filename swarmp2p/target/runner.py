@@ -48,10 +48,6 @@ def answer(table: Mapping[str, Operation], op: str, given: Input) -> Output:
         return {"error": code_name(error.code)}
     except (LocalProtocolError, ConfigError, MergeError):
         return {"error": "REFUSED"}
-    except ImportError as error:
-        if not (error.name or "").startswith("swarmp2p."):
-            raise
-        return {"unsupported": True}  # its part of the package is not there
     except Exception:  # noqa: BLE001 - a defect of one operation; the others are still answered
         traceback.print_exc()
         return {"error": "CRASH"}
