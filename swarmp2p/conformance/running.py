@@ -9,6 +9,7 @@ from typing import Any
 from swarmp2p.conformance.cases import REFUSED, WORDS, Case
 from swarmp2p.conformance.process import Bounds, RunnerError, RunnerProcess
 
+_DEEPEST = 64  # nested containers in an answer; the notation's deepest has about 20
 _GIVE_UP = 5  # failures in a row after which the runner is taken to be broken altogether
 
 
@@ -175,6 +176,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
         raise _AnswerError(f"the answer is not UTF-8: {_short(line)}") from None
     except (ValueError, RecursionError):
         raise _AnswerError(f"the answer is no JSON: {_short(line)}") from None
+    if _deeper(answer, _DEEPEST):
+        raise _AnswerError(f"the answer is nested deeper than {_DEEPEST}")
     if not isinstance(answer, dict) or "id" not in answer or len(answer) != 2:
         raise _AnswerError(f"the answer is no object with id and one more key: {_short(line)}")
     (key,) = answer.keys() - {"id"}
@@ -185,9 +188,16 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return answer
 
 
+def _deeper(value: Any, left: int) -> bool:
+    """Whether `value` nests more than `left` containers."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left < 0 or any(_deeper(item, left - 1) for item in inner)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
 def _short(value: object) -> str:
-    return f"{value!r:.200}"
+    start = value[:200] if isinstance(value, bytes) else value
+    return f"{start!r:.200}"

@@ -72,6 +72,7 @@ DEFECTS = {
     "rubbish": lambda _reply: say("segment 7 ready"),
     "no-json-number": lambda reply: say(json.dumps({"id": reply["id"], "output": float("nan")})),
     "not-utf8": lambda _reply: say_bytes(b'{"id": "\xff\xfe"}\n'),
+    "deep": lambda reply: say(json.dumps({**reply, "output": 0})[:-2] + "[" * 70 + "]" * 70 + "}"),
     "too-deep": lambda _reply: say("[" * 100_000),
     "other-id": lambda reply: say({**reply, "id": "toy.length/elsewhere"}),
     "no-id": lambda reply: say({"output": reply["output"]}),
