@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from swarmp2p.crypto.merkle import MerkleTree, leaf_hash, verify_chunk
+from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
 from swarmp2p.target.notation import Input, Operation, Output, data_of
 from swarmp2p.wire.registry import ENCODINGS
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 from swarmp2p.wire.tensors import decode_schema as schema_from
+
+_UNKNOWN = 0  # no encoding has this number
 
 
 def decode_schema(given: Input) -> Output:
@@ -30,10 +33,17 @@ def encode_schema(given: Input) -> Output:
     return {"data": schema.encode().hex(), "hash": schema.schema_hash.hex()}
 
 
+def own_schema(given: Input) -> Schema:
+    """The run's own schema. Raises LocalProtocolError: no peer is to blame for a bad one."""
+    try:
+        return schema_from(data_of(given["schema"]))
+    except RemoteProtocolError as error:
+        raise LocalProtocolError(f"our own schema: {error}") from error
+
+
 def layout_sizes(given: Input) -> Output:
     """Answer `layout.sizes`."""
-    schema = schema_from(data_of(given["schema"]))
-    sizes = chunk_sizes(schema, ENCODINGS[given["encoding"]])
+    sizes = chunk_sizes(own_schema(given), ENCODINGS.get(given["encoding"], _UNKNOWN))
     return {"sizes": [[size, len(list(equal))] for size, equal in groupby(sizes)]}
 
 

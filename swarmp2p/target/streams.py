@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from swarmp2p.crypto.merkle import MerkleTree, leaf_hash
 from swarmp2p.errors import RemoteProtocolError
+from swarmp2p.protocol.codes import treat
 from swarmp2p.protocol.getter import ChunkRefused, ChunkVerified, Getter, GetterEvent
 from swarmp2p.protocol.hello import HelloMachine, Role
 from swarmp2p.protocol.provider import ChunkWanted, Provider
@@ -37,10 +38,9 @@ def _take(machine: _Machine, step: Input) -> str | None:
     return None
 
 
-def _sent(machine: _Machine, close: str | None) -> str:
-    """All bytes of one step; none leave once the stream is reset."""
-    data = b"".join(machine.data_to_send())
-    return "" if close else data.hex()
+def _sent(machine: _Machine) -> str:
+    """All bytes that the machine hands out in one step."""
+    return b"".join(machine.data_to_send()).hex()
 
 
 def run_hello(given: Input) -> Output:
@@ -49,7 +49,7 @@ def run_hello(given: Input) -> Output:
 
     def entry(close: str | None) -> Output:
         return {
-            "sent": _sent(machine, close),
+            "sent": _sent(machine),
             "state": machine.state.name,
             "close": close,
             "deadline": machine.next_deadline(),
@@ -94,7 +94,7 @@ def run_provider(given: Input) -> Output:
             for wanted in waiting:
                 shelf.answer(provider, wanted)
             waiting = []
-        log.append({"sent": _sent(provider, close), "close": close})
+        log.append({"sent": _sent(provider), "close": close})
     return {"log": log}
 
 
@@ -107,7 +107,7 @@ def run_getter(given: Input) -> Output:
     def entry(close: str | None) -> Output:
         events = [_event(event) for event in getter.events()]
         return {
-            "sent": _sent(getter, close),
+            "sent": _sent(getter),
             "events": events,
             "close": close,
             "deadline": getter.next_deadline(),
@@ -120,8 +120,7 @@ def _event(event: GetterEvent) -> Output:
     if isinstance(event, ChunkVerified):
         return {"verified": event.index}
     if isinstance(event, ChunkRefused):
-        known = event.code in frozenset(Code)  # other codes have no name
-        return {"refused": event.index, "code": code_name(event.code) if known else event.code}
+        return {"refused": event.index, "code": treat(event.code).name}
     return {"done": True}
 
 

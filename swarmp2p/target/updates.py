@@ -9,16 +9,17 @@ import numpy.typing as npt
 from swarmp2p.crypto.merkle import blob_root
 from swarmp2p.merge.layout import decode_chunks, encode_chunks, flatten
 from swarmp2p.target.arrays import notation_of_vector, vector_of
+from swarmp2p.target.blobs import own_schema
 from swarmp2p.target.notation import Input, Operation, Output, data_of
 from swarmp2p.wire.registry import ENCODINGS
 from swarmp2p.wire.tensors import TensorSpec, decode_schema
 
-_FLOATS = {"f16": ("u2", "f2"), "f32": ("u4", "f4"), "f64": ("u8", "f8")}
+_FLOATS = {"f16": ("u2", "f2"), "bf16": ("u2", "f4"), "f32": ("u4", "f4"), "f64": ("u8", "f8")}
 
 
 def encode_update(given: Input) -> Output:
     """Answer `update.encode`."""
-    schema = decode_schema(data_of(given["schema"]))
+    schema = own_schema(given)
     specs = {tensor.name: tensor for tensor in schema.tensors}
     params = {
         name: _tensor(elements, specs.get(name)) for name, elements in given["tensors"].items()
@@ -36,11 +37,13 @@ def _tensor(elements: Sequence[Any], spec: TensorSpec | None) -> npt.NDArray[Any
 
 
 def _floats(elements: Sequence[str], dtype: str) -> npt.NDArray[Any]:
-    words = [int(bits, 16) for bits in elements]
-    if dtype == "bf16":  # handed in as the binary32 of the same value
-        return np.array([word << 16 for word in words], np.uint32).view(np.float32)
     word, name = _FLOATS[dtype]
-    return np.array(words, word).view(name)
+    if any(len(bits) != 2 * np.dtype(word).itemsize for bits in elements):
+        return np.array(elements, object)  # bits of another type
+    words = np.array([int(bits, 16) for bits in elements], word)
+    if dtype == "bf16":  # handed in as the binary32 of the same value
+        words = words.astype(np.uint32) << np.uint32(16)
+    return words.view(name)
 
 
 def _integers(elements: Sequence[Any], dtype: str) -> npt.NDArray[Any]:
