@@ -1,6 +1,5 @@
 """The vectors: files of JSON under spec/vectors, loaded and checked before anything is run."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from swarmp2p.conformance import strict_json
 from swarmp2p.errors import ConfigError
 from swarmp2p.wire.registry import Code
 
@@ -116,10 +116,10 @@ def _rules(path: Path) -> Mapping[str, str]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return strict_json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: no JSON: {error}") from None
 
 

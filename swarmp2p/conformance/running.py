@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from swarmp2p.conformance import strict_json
 from swarmp2p.conformance.cases import REFUSED, WORDS, Case
 from swarmp2p.conformance.process import Bounds, RunnerError, RunnerProcess
 
-_DEEPEST = 64  # nested containers in an answer; the notation's deepest has about 20
 _GIVE_UP = 5  # failures in a row after which the runner is taken to be broken altogether
 
 
@@ -171,13 +171,11 @@ class _Course:
 def _parsed(line: bytes) -> dict[str, Any]:
     """An answer in its form: an id and one more key. Raises _AnswerError."""
     try:
-        answer = json.loads(line.decode(), parse_constant=_no_constant)
+        answer = strict_json.loads(line)
     except UnicodeDecodeError:
         raise _AnswerError(f"the answer is not UTF-8: {_short(line)}") from None
-    except (ValueError, RecursionError):
-        raise _AnswerError(f"the answer is no JSON: {_short(line)}") from None
-    if _deeper(answer, _DEEPEST):
-        raise _AnswerError(f"the answer is nested deeper than {_DEEPEST}")
+    except ValueError as error:
+        raise _AnswerError(f"the answer is no JSON: {error}: {_short(line)}") from None
     if not isinstance(answer, dict) or "id" not in answer or len(answer) != 2:
         raise _AnswerError(f"the answer is no object with id and one more key: {_short(line)}")
     (key,) = answer.keys() - {"id"}
@@ -186,16 +184,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
     if wrong or (key == "unsupported" and answer[key] is not True):
         raise _AnswerError(f"the answer has neither output, error nor unsupported: {_short(line)}")
     return answer
-
-
-def _deeper(value: Any, left: int) -> bool:
-    """Whether `value` nests more than `left` containers."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return left < 0 or any(_deeper(item, left - 1) for item in inner)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _short(value: object) -> str:

@@ -28,6 +28,10 @@ def say(*replies, end="\n"):
     sys.stdout.flush()
 
 
+def nested(levels):
+    return [nested(levels - 1)] if levels else []
+
+
 def say_bytes(data):
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
@@ -72,7 +76,9 @@ DEFECTS = {
     "rubbish": lambda _reply: say("segment 7 ready"),
     "no-json-number": lambda reply: say(json.dumps({"id": reply["id"], "output": float("nan")})),
     "not-utf8": lambda _reply: say_bytes(b'{"id": "\xff\xfe"}\n'),
-    "deep": lambda reply: say(json.dumps({**reply, "output": 0})[:-2] + "[" * 70 + "]" * 70 + "}"),
+    "deep": lambda reply: say(
+        json.dumps({**reply, "output": 0})[:-2] + "[" * 130 + "]" * 130 + "}"
+    ),
     "too-deep": lambda _reply: say("[" * 100_000),
     "other-id": lambda reply: say({**reply, "id": "toy.length/elsewhere"}),
     "no-id": lambda reply: say({"output": reply["output"]}),
