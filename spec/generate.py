@@ -1,4 +1,4 @@
-"""Writes swarmp2p/wire/registry.py and the tables and diagrams of spec/*.md.
+"""Writes swarmp2p/wire/registry.py, spec/vectors/rules.json, and what is generated in spec/*.md.
 
     python spec/generate.py            write what differs
     python spec/generate.py --check    write nothing; exit 1 and name the files that differ
@@ -182,9 +182,15 @@ def _documents() -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield path.name, rules(path.read_text(encoding="utf-8"))
 
 
+def sentences() -> Iterator[tuple[str, str]]:
+    """(id, text) of every rule of all documents."""
+    for _, document in _documents():
+        yield from document
+
+
 def _answers(registry: Registry) -> str:
     """Which rules name which code."""
-    everything = [rule for _, document in _documents() for rule in document]
+    everything = list(sentences())
     rows = []
     for code in registry["code"]:
         named = re.compile(rf"\b{code['name']}\b")
@@ -280,6 +286,10 @@ def outputs(registry: Registry) -> Iterator[tuple[Path, str]]:
     for path in sorted(SPEC.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         yield path, MARKED.sub(lambda m: m[1] + table(registry, m[2]) + m[3], text)
+    yield (
+        SPEC / "vectors" / "rules.json",
+        json.dumps(dict(sentences()), indent=1, ensure_ascii=False) + "\n",
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -294,6 +304,7 @@ def main(arguments: list[str]) -> int:
         differing += 1
         print(("differs: " if arguments else "writes: ") + str(path.relative_to(SPEC.parent)))
         if not arguments:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if arguments and differing:
         print("run `python spec/generate.py`", file=sys.stderr)

@@ -41,15 +41,17 @@ def test_import_contracts__hold_because_arrows_point_down() -> None:
 
 def test_import_contracts__fail_on_a_planted_upward_import(tmp_path: Path) -> None:
     planted = tmp_path / "swarmp2p"
-    for layer in ("wire", "protocol", "crypto", "merge", "node", "net", "ledger", "store", "cli"):
+    lower = ("wire", "protocol", "crypto", "merge", "node", "net", "ledger", "store", "sim")
+    for layer in (*lower, "train", "demo", "conformance", "target", "cli"):
         (planted / layer).mkdir(parents=True)
         (planted / layer / "__init__.py").write_text("")
-    for name in ("__init__", "errors", "seams", "config"):
+    for name in ("__init__", "errors", "seams", "config", "manifest", "launch", "audit"):
         (planted / f"{name}.py").write_text("")
     for name in ("accounts", "deploy", "devchain", "ethereum"):
         (planted / "ledger" / f"{name}.py").write_text("")
     (planted / "wire" / "frames.py").write_text("import swarmp2p.node\nimport time\n")
     (planted / "node" / "pump.py").write_text("import numpy\nimport msgpack\nimport web3\n")
+    (planted / "conformance" / "cases.py").write_text("import swarmp2p.wire.frames\n")
     (tmp_path / ".importlinter").write_text((ROOT / ".importlinter").read_text())
     program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; "
     done = subprocess.run(
@@ -67,6 +69,7 @@ def test_import_contracts__fail_on_a_planted_upward_import(tmp_path: Path) -> No
         "Arrows point down only",
         "The node knows the world only through its seams",
         "Bytes, keys, machines and arithmetic do no I/O and read neither clock nor chance",
+        "The conformance suite shares no code with what it judges",
         "NumPy stays where arrays are: merge, train, sim, demo, bench",
         "msgpack has one importer",
         "Ethereum's libraries are imported by ledger alone",

@@ -1,6 +1,7 @@
 """The registry is the one source of the code points, limits and tables."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 import tomllib
@@ -97,6 +98,16 @@ def test_answers__lists_the_rules_that_name_a_code(
     assert next(row for row in rows if "| TOO_LARGE |" in row).endswith("| A-002 |")
     assert next(row for row in rows if "| BUSY |" in row).endswith("| none yet |")
     assert "| `01-a.md` | A-001 to A-002 | 2 |" in generate.table(registry_rows, "requirements")
+
+
+def test_sentences__are_those_of_every_rule(
+    generate: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(generate, "SPEC", tmp_path)
+    (tmp_path / "01-a.md").write_text("- **A-001** First. REJECT\n  MALFORMED.\n")
+    *_, (path, text) = generate.outputs(generate.load(ROOT / "spec" / "registry.toml"))
+    assert path == tmp_path / "vectors" / "rules.json"
+    assert json.loads(text) == {"A-001": "First. REJECT MALFORMED."}
 
 
 def test_main__refuses_an_unknown_option(generate: ModuleType) -> None:

@@ -17,7 +17,7 @@ UNITS = 256  # averages count in 1/256 block
 
 @dataclass(frozen=True)
 class ContractTerms:
-    """What the contract is built with; blocks and peers.
+    """What the contract is built with; blocks and peers. A `last_round` of 0: there is none.
 
     `commit_blocks` and `exchange_blocks` are first guesses, `lo` and `hi` bound a window.
     """
@@ -46,6 +46,16 @@ def minimum(terms: ContractTerms, enrolled: int) -> int:
     """min_peers over E: the owner's or two thirds, never one that the faulty could fill."""
     wanted = terms.min_peers or max(2, -(-2 * enrolled // 3))
     return max(wanted, 3 * faulty(enrolled) // 2 + 1)
+
+
+def holders(enrolled: int) -> int:
+    """How many posts must name an update so that it stays."""
+    return max(2, faulty(enrolled) + 1)
+
+
+def smallest_roster(min_peers: int, commits: int) -> int:
+    """The least roster of attempts 1 and 2."""
+    return max(min_peers, quorum(commits))
 
 
 @dataclass
@@ -141,10 +151,13 @@ class RunContract:
 
     # -- transactions
 
-    def genesis(self, root: bytes, *, owner: bool) -> None:
-        """The initial model's root, once."""
-        self._require(self.genesis_root == ZERO, "GenesisAlreadySet")
-        self._require(owner or root == self.terms.init_root != ZERO, "NotAllowed")
+    def genesis(self, root: bytes, *, owner: bool, who: int = -1) -> None:
+        """The initial model's root, once: by the owner, or by member `who` if it is fixed."""
+        self._require(not self.finished, "RunIsFinished")
+        self._require(self.genesis_root == ZERO, "GenesisStands")
+        self._require(root != ZERO, "ZeroRoot")
+        self._require(owner or (self.terms.init_root != ZERO and who in self.live), "NotAllowed")
+        self._require(self.terms.init_root in (ZERO, root), "WrongInitRoot")
         self.genesis_root = self.last_root = root
         self.now.opened = self.block
 
@@ -160,13 +173,25 @@ class RunContract:
         if self.now.phase is Phase.COMMIT and not self.now.frozen_block:
             self._count_stop_votes()
 
-    def commit(self, who: int, number: int, commitment: bytes, weight: int, base: bytes) -> None:
+    def commit(
+        self,
+        who: int,
+        number: int,
+        commitment: bytes,
+        weight: int,
+        base: bytes,
+        *,
+        attempt: int = 0,
+    ) -> None:
         """Commit to the current round."""
         self._require_open(who)
         self._require(self.genesis_root != ZERO, "NoGenesis")
         self._require(number == self.now.number, "WrongRound")
+        self._require(attempt == 0, "WrongAttempt")
         self._require(self.now.phase is Phase.COMMIT, "WrongPhase")
         self._require(base == self.last_root, "WrongBase")
+        self._require(commitment != ZERO, "ZeroCommitment")
+        self._require(weight > 0, "ZeroWeight")
         self._require(who not in self.now.commits, "AlreadyCommitted")
         allowed = self.now.frozen if self.now.frozen_block else self.live
         self._require(who in allowed, "MayNotCommit")
@@ -179,11 +204,12 @@ class RunContract:
         self._require_attempt(who, number, attempt)
         self._require(who not in self.now.attests, "AlreadyAttested")
         self._require(who not in self.now.haves, "AlreadyPosted")
-        self.now.haves[who] = bitmap
+        self.now.haves[who] = bitmap & sum(1 << peer for peer in self.now.roster)
 
     def attest(self, who: int, number: int, attempt: int, root: bytes, aux: bytes) -> None:
         """Attest; the first (root, aux) to reach q(n) seals the round."""
         self._require_attempt(who, number, attempt)
+        self._require(root != ZERO, "ZeroRoot")
         self._require(who not in self.now.attests, "AlreadyAttested")
         mine = self.now.attests[who] = Attestation(root, aux)
         same = sum(1 for other in self.now.attests.values() if other == mine)
@@ -200,7 +226,7 @@ class RunContract:
         claims = {peer: here.haves.get(peer, 0) for peer in here.haves}
         whole = sum(1 << peer for peer in here.roster)
         claims.update(dict.fromkeys(here.attests, whole))
-        needed = max(2, faulty(self.enrolled()) + 1)
+        needed = holders(self.enrolled())
         roster = frozenset(
             peer
             for peer in here.roster
@@ -208,8 +234,8 @@ class RunContract:
             and peer in self.live
             and sum(1 for claim in claims.values() if claim >> peer & 1) >= needed
         )
-        floor = max(self.min_peers(), -(-2 * here.committers // 3))
-        if len(roster) < floor or here.attempt == 2:
+        least = smallest_roster(self.min_peers(), here.committers)
+        if len(roster) < least or here.attempt == 2:
             self._end(Phase.VOID, ZERO, ZERO)
         else:
             self._start(here.attempt + 1, roster)
@@ -274,7 +300,7 @@ class RunContract:
             self.last_root, self.last_sealed_round, self.voids = root, here.number, 0
         else:
             self.voids += 1
-        if phase is Phase.SEALED and here.number >= self.terms.last_round:
+        if phase is Phase.SEALED and 0 < self.terms.last_round <= here.number:
             self.finished = True
         elif not self._count_stop_votes():
             self.now = Round(here.number + 1, self.block)

@@ -147,7 +147,7 @@ class MemoryLedger:
 
     async def genesis(self, root: bytes) -> None:
         """Post the initial model's root."""
-        await self._chain.send(lambda run: run.genesis(root, owner=False))
+        await self._chain.send(lambda run: run.genesis(root, owner=False, who=self._me))
 
     async def join(self) -> None:
         """Ask to be waited for again."""
@@ -157,9 +157,9 @@ class MemoryLedger:
         self, number: int, attempt: int, commitment: bytes, weight: int, base: bytes
     ) -> None:
         """Commit to an update; the policy `robust` knows attempt 0 only."""
-        if attempt:
-            raise TransactionRevertedError("WrongAttempt", "commits are for attempt 0")
-        await self._chain.send(lambda run: run.commit(self._me, number, commitment, weight, base))
+        await self._chain.send(
+            lambda run: run.commit(self._me, number, commitment, weight, base, attempt=attempt)
+        )
 
     async def have(self, number: int, attempt: int, bitmap: int) -> None:
         """Say which updates are held."""

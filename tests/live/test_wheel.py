@@ -26,10 +26,12 @@ def elsewhere(tmp_path_factory):
     return folder, {**os.environ, "PYTHONPATH": str(site)}
 
 
-def test_the_wheel__runs_the_demo_outside_the_checkout(elsewhere):
+@pytest.fixture(scope="module")
+def run(elsewhere):
+    """Run Python there."""
     folder, environment = elsewhere
 
-    def run(*arguments):
+    def python(*arguments):
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=folder,
@@ -40,6 +42,22 @@ def test_the_wheel__runs_the_demo_outside_the_checkout(elsewhere):
             check=False,
         )
 
+    return python
+
+
+def test_the_wheel__holds_the_vectors_of_the_spec(elsewhere, run):
+    vectors, bundled = ROOT / "spec" / "vectors", "site/swarmp2p/conformance/vectors"
+    names = sorted(path.relative_to(vectors) for path in vectors.rglob("*.json"))
+    there = elsewhere[0] / bundled
+    assert sorted(path.relative_to(there) for path in there.rglob("*.json")) == names
+    assert all((there / name).read_bytes() == (vectors / name).read_bytes() for name in names)
+    listed = run("-m", "swarmp2p", "conformance", "list", "--json")
+    ours = run("-m", "swarmp2p", "conformance", "list", "--json", "--vectors", str(vectors))
+    assert (listed.returncode, listed.stdout) == (ours.returncode, ours.stdout)
+
+
+def test_the_wheel__runs_the_demo_outside_the_checkout(elsewhere, run):
+    folder, _ = elsewhere
     where = run("-c", "import swarmp2p; print(swarmp2p.__file__)")
     assert where.stdout.startswith(str(folder))
     result = run("-m", "swarmp2p", "demo", "--rounds", "2", "--json")

@@ -1,0 +1,171 @@
+"""The suite tested: a sound runner passes everything, each planted defect fails its case alone."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from swarmp2p.conformance.cases import load
+from swarmp2p.conformance.process import Bounds
+from swarmp2p.conformance.running import Outcome, run, same
+from swarmp2p.errors import ConfigError
+
+SHORT = Bounds(answer_seconds=4.0, end_seconds=2.0, line_bytes=1 << 20, total_bytes=1 << 24)
+VALID = "toy.length/one"
+INVALID = "toy.length/half"
+
+
+@pytest.fixture
+def report(toys, toy_command):
+    """The report on the toy runner with a defect."""
+
+    def ask(*arguments, bounds=SHORT):
+        return run(load(toys).cases, toy_command(*arguments), bounds=bounds)
+
+    return ask
+
+
+def test_a_sound_runner__passes_everything(report):
+    found = report()
+    assert found.good()
+    assert len(found.having(Outcome.PASSED)) == 4
+
+
+@pytest.mark.parametrize(
+    ("defect", "where", "words"),
+    [
+        ("wrong-code", INVALID, "expected MALFORMED"),
+        ("accepts", INVALID, "expected MALFORMED"),
+        ("no-code", INVALID, "OOPS, which is no code"),
+        ("refuses", VALID, "a valid input was refused"),
+        ("wrong-output", VALID, "another output"),
+        ("true-for-1", VALID, "another output"),
+        ("more-output", VALID, "another output"),
+        ("crash", VALID, "ended with status 1"),
+        ("hang", VALID, "no answer within 4 s"),
+        ("exit", VALID, "ended with status 0"),
+        ("exit", "toy.length/two", "ended with status 0"),
+        ("exit-3", VALID, "ended with status 3"),
+        ("killed", VALID, "killed by SIGSEGV"),
+        ("closes-output", VALID, "closed its output"),
+        ("rubbish", VALID, "no JSON"),
+        ("no-json-number", VALID, "no JSON"),
+        ("not-utf8", VALID, "not UTF-8"),
+        ("too-deep", VALID, "no JSON"),
+        ("deep", VALID, "too many levels"),
+        ("other-id", VALID, "the answer is to 'toy.length/elsewhere'"),
+        ("id-is-a-list", VALID, "the answer is to ["),
+        ("no-id", VALID, "no object with id"),
+        ("two-keys", VALID, "no object with id"),
+        ("error-is-null", VALID, "neither output, error nor unsupported"),
+        ("unsupported-is-1", VALID, "neither output, error nor unsupported"),
+        ("half-a-line", VALID, "ended with status 0"),
+        ("extra", VALID, "more than one line"),
+        ("twice", VALID, "more than one line"),
+        ("endless", VALID, "a line of more than 1,048,576 bytes"),
+    ],
+)
+def test_a_defect__fails_its_case_alone(report, defect, where, words):
+    found = report(defect, where)
+    (failed,) = found.having(Outcome.FAILED)
+    assert failed.case.id == where
+    assert words in failed.why
+    assert len(found.having(Outcome.PASSED)) == 3
+    assert found.problem is None
+    assert not found.good()
+
+
+def test_an_unsupported_case__is_no_pass_unless_it_is_allowed(report):
+    found = report("unsupported", VALID)
+    (result,) = found.having(Outcome.UNSUPPORTED)
+    assert result.case.id == VALID
+    assert not found.good()
+    assert found.good(allow_unsupported=True)
+
+
+def test_text_for_people__disturbs_nothing(report):
+    assert report("talkative", VALID).good()
+
+
+def test_a_crash__shows_the_end_of_standard_error(report):
+    (failed,) = report("crash", VALID).having(Outcome.FAILED)
+    assert "ZeroDivisionError: planted" in failed.said
+
+
+@pytest.mark.parametrize(
+    ("defect", "words"),
+    [
+        ("end-status", "ended with status 3"),
+        ("end-late", "did not end within 2 s"),
+        ("end-talk", "wrote 4 bytes after its last answer"),
+    ],
+)
+def test_a_bad_end__is_told_though_all_cases_pass(report, defect, words):
+    found = report(defect)
+    assert len(found.having(Outcome.PASSED)) == 4
+    assert words in found.problem
+    assert not found.good()
+
+
+def test_a_runner_that_never_answers__fails_every_case_and_is_given_up(toys, toy_command):
+    cases = load(toys).cases * 3
+    found = run(cases, toy_command("never"), bounds=SHORT)
+    assert len(found.having(Outcome.FAILED)) == 12
+
+
+def test_output_in_all__is_bounded(report):
+    bounds = Bounds(answer_seconds=4.0, end_seconds=2.0, total_bytes=100)
+    found = report(bounds=bounds)
+    assert "more than 100 bytes of output in all" in found.having(Outcome.FAILED)[0].why
+
+
+def test_a_long_line__passes_both_ways(toys, toy_command):
+    (case, *_) = load(toys).cases
+    size = 3 << 20
+    big = case.__class__(
+        case.id,
+        case.op,
+        case.document,
+        case.covers,
+        {"data": "00" * size},
+        {"size": size, "empty": False},
+        None,
+    )
+    assert run([big], toy_command(), bounds=SHORT).good()
+
+
+def test_a_runner_that_reads_nothing__is_left_in_time(toys, toy_command):
+    (case, *_) = load(toys).cases
+    big = case.__class__(
+        case.id, case.op, case.document, case.covers, {"data": "00" * (1 << 20)}, {}, None
+    )
+    begun = time.monotonic()
+    found = run([big], toy_command("deaf"), bounds=Bounds(answer_seconds=0.3))
+    assert "no answer within 0.3 s" in found.having(Outcome.FAILED)[0].why
+    assert time.monotonic() - begun < 10
+
+
+def test_the_end__kills_what_the_runner_has_started(report, toys):
+    mark = toys / "pid"
+    report("child", mark)
+    child = int(mark.read_text())
+    for _ in range(100):
+        stat = Path(f"/proc/{child}/stat")
+        if not stat.exists() or stat.read_text().split()[2] == "Z":
+            return
+        os.sched_yield()
+        time.sleep(0.02)
+    pytest.fail("the runner's child lives on")
+
+
+def test_a_command_that_does_not_exist__is_a_wrong_setting(toys):
+    with pytest.raises(ConfigError, match=r"cannot start the runner \./no-such-runner"):
+        run(load(toys).cases, ["./no-such-runner"])
+
+
+def test_same__is_equality_of_json():
+    assert same({"a": [1, None, "x"]}, {"a": [1.0, None, "x"]})
+    for one, other in ((1, True), (0, False), ([], {}), ([1], [1, 2]), ({"a": 1}, {}), ("1", 1)):
+        assert not same(one, other)
+        assert not same(other, one)
