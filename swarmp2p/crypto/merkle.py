@@ -80,7 +80,8 @@ def verify_chunk(root: bytes, count: int, index: int, data: Buffer, proof: Seque
     if not 1 <= count <= MAX_CHUNKS:
         raise LocalProtocolError(f"a blob of {count} chunks; 1 to {MAX_CHUNKS}")
     size = data.nbytes if isinstance(data, memoryview) else len(data)
-    if not 0 <= index < count or size > MAX_CHUNK_BYTES:
+    # CHUNK-005: an index of the blob; a chunk is never empty.
+    if not 0 <= index < count or not 1 <= size <= MAX_CHUNK_BYTES:
         raise _bad_proof(index, f"it has {size} bytes, the blob has {count} chunks")
     # CHUNK-006: the proof has exactly the nodes that the shape of the tree asks for.
     sides = _sides(count, index)

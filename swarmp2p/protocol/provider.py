@@ -80,6 +80,7 @@ class Provider(Machine[State, Event]):
                 self._request(decode_chunk_request(body))
         except RemoteProtocolError:
             self.fire(Event.BROKEN)
+            self._out.clear()  # The stream is reset: nothing is said on it any more.
             raise
 
     def _request(self, request: ChunkRequest) -> None:

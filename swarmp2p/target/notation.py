@@ -19,9 +19,13 @@ _HASH_BYTES = 32
 
 
 def data_of(given: Any) -> bytes:
-    """Bytes from hexadecimal text or from `{"seed", "count"}`."""
+    """Bytes from hexadecimal text, or from one of the short forms of long inputs."""
     if isinstance(given, str):
         return bytes.fromhex(given)
+    if "join" in given:
+        return b"".join(data_of(part) for part in given["join"])
+    if "repeat" in given:
+        return bytes.fromhex(given["repeat"]) * int(given["count"])
     return seeded(given["seed"], given["count"])
 
 
@@ -51,7 +55,7 @@ def value_of(given: Any) -> Any:
     if kind == "text":
         return content
     if kind == "bytes":
-        return bytes.fromhex(content)
+        return data_of(content)
     if kind == "array":
         return [value_of(item) for item in content]
     entries = {key: value_of(item) for key, item in content}

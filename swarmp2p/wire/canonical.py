@@ -22,6 +22,9 @@ from swarmp2p.wire.registry import (
 )
 
 
+_MAX_U16 = 0xFFFF
+
+
 def encode(value: Any, *, max_bytes: int = MAX_CONTROL_FRAME) -> bytes:
     """The canonical bytes of `value`; maps are sorted here, tuples count as lists.
 
@@ -164,7 +167,8 @@ class _Scanner:
             raise RemoteProtocolError(Code.MALFORMED, "a container is longer than the message")
 
     def array(self, tag: int, depth: int) -> None:
-        size = tag & 0x0F if tag != 0xDC else self.length(1, 16, MAX_ITEMS, "array")
+        # An array has no limit of its own: its entries count towards MAX_ITEMS as they are passed.
+        size = tag & 0x0F if tag != 0xDC else self.length(1, 16, _MAX_U16, "array")
         self.enter(depth, size)
         for _ in range(size):
             self.value(depth - 1)

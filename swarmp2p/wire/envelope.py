@@ -24,6 +24,7 @@ _VERSION = struct.Struct(">H")
 _REST = struct.Struct(">QQII32s32sQ")
 _BODY_LENGTH = struct.Struct(">H")
 _FIXED = _VERSION.size + _REST.size + _BODY_LENGTH.size
+_LONGEST_BODY = MAX_ENVELOPE_BYTES - _FIXED - _SIGNATURE_BYTES - 2  # with a kind of one letter
 _KIND_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
@@ -56,6 +57,8 @@ def signing_preimage(header: Header, domain: bytes, body: bytes) -> bytes:
     if len(domain) != 32:
         raise LocalProtocolError(f"a domain has 32 bytes, not {len(domain)}")
     kind, version, rest = _header_parts(header)
+    if not body or len(body) > _LONGEST_BODY:
+        raise LocalProtocolError(f"a body of {len(body)} bytes; 1 to {_LONGEST_BODY} can be signed")
     return b"".join((TAG_SIGNATURE, kind, version, domain, rest, sha256(body).digest()))
 
 
