@@ -47,6 +47,7 @@ SECTIONS = (
     "Roles",
     "Example",
     "Limits",
+    "Errors",
     "Extension points",
     "Security",
     "Vectors",
@@ -192,6 +193,7 @@ def test_document__has_every_section_and_stands_in_the_index(document: Path) -> 
         one for one in SECTIONS if one != own and not any(title.startswith(one) for title in titles)
     ]
     assert not missing
+    assert re.search(r"^##+ State machine", text, re.MULTILINE)
     assert titles[-1] == "Changelog"
     assert re.search(r"^Maturity: .*Status: .*Revision: \d", text, re.MULTILINE)
     assert f"| `{document.name}` |" in (SPEC / "README.md").read_text(encoding="utf-8")

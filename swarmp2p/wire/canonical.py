@@ -21,7 +21,6 @@ from swarmp2p.wire.registry import (
     Code,
 )
 
-
 _MAX_U16 = 0xFFFF
 
 
