@@ -75,6 +75,13 @@ def notation_of_vector(values: Vector) -> Output:
     return {"bits": values.view(word).astype(f">{word}").tobytes().hex()}
 
 
+def notation_of_integers(values: npt.NDArray[np.int64]) -> list[str] | Output:
+    """Integers as an output: decimal text, or a hash where they are many."""
+    if values.size > _LONGEST_BITS:
+        return {"sha256": sha256(values.astype("<i8").tobytes()).hexdigest(), "count": values.size}
+    return [str(value) for value in values.tolist()]
+
+
 def double_bits(value: float) -> str:
     """The bits of a binary64, most significant byte first."""
     return struct.pack(">d", value).hex()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from swarmp2p.crypto.merkle import blob_root
 from swarmp2p.merge.layout import decode_chunks, encode_chunks, flatten
-from swarmp2p.target.arrays import notation_of_vector, vector_of
+from swarmp2p.target.arrays import notation_of_integers, notation_of_vector, vector_of
 from swarmp2p.target.blobs import own_schema
 from swarmp2p.target.notation import Input, Operation, Output, data_of
 from swarmp2p.wire.registry import ENCODINGS
@@ -70,7 +70,7 @@ def decode_update(given: Input) -> Output:
     )
     return {
         "floats": notation_of_vector(floats),
-        "integers": [str(value) for value in integers.tolist()],
+        "integers": notation_of_integers(integers),
     }
 
 
