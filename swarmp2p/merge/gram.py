@@ -46,12 +46,17 @@ class Distances:
             for k in range(count)
         ]
         self.norms = [sqrt(gram[k][k]) if self.measured[k] else float("inf") for k in range(count)]
-        self.middle = sorted(self.norms)[count // 2]
-        if not isfinite(self.middle):
+
+    @property
+    def middle(self) -> float:
+        """M, the upper middle of the d_k. Raises MergeError where it is infinite (MERGE-015)."""
+        middle = sorted(self.norms)[len(self.norms) // 2]
+        if not isfinite(middle):
             raise MergeError(
-                f"half of the {count} updates are so far from the base that their distance "
-                "overflows; the rule cannot measure them"
+                f"half of the {len(self.norms)} updates are so far from the base that their "
+                "distance overflows; the rule cannot measure them"
             )
+        return middle
 
     def outliers(self) -> tuple[int, ...]:
         """D13: indices with d_k > 100 * sorted(d)[n // 2]."""

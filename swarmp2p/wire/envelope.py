@@ -24,7 +24,6 @@ _VERSION = struct.Struct(">H")
 _REST = struct.Struct(">QQII32s32sQ")
 _BODY_LENGTH = struct.Struct(">H")
 _FIXED = _VERSION.size + _REST.size + _BODY_LENGTH.size
-_LONGEST_BODY = MAX_ENVELOPE_BYTES - _FIXED - _SIGNATURE_BYTES - 2  # with a kind of one letter
 _KIND_LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
@@ -57,20 +56,14 @@ def signing_preimage(header: Header, domain: bytes, body: bytes) -> bytes:
     if len(domain) != 32:
         raise LocalProtocolError(f"a domain has 32 bytes, not {len(domain)}")
     kind, version, rest = _header_parts(header)
-    if not body or len(body) > _LONGEST_BODY:
-        raise LocalProtocolError(f"a body of {len(body)} bytes; 1 to {_LONGEST_BODY} can be signed")
+    _require_fitting(kind, body)
     return b"".join((TAG_SIGNATURE, kind, version, domain, rest, sha256(body).digest()))
 
 
 def encode_envelope(header: Header, body: bytes, signature: bytes) -> bytes:
     """The envelope's bytes. Raises LocalProtocolError when a part is outside its bounds."""
     kind, version, rest = _header_parts(header)
-    total = len(kind) + _FIXED + len(body) + _SIGNATURE_BYTES
-    if not body or total > MAX_ENVELOPE_BYTES:
-        raise LocalProtocolError(
-            f"an envelope of {total} bytes with a body of {len(body)}; the body may not be empty "
-            f"and the whole is at most {MAX_ENVELOPE_BYTES}"
-        )
+    _require_fitting(kind, body)
     if len(signature) != _SIGNATURE_BYTES:
         raise LocalProtocolError(f"a signature has 64 bytes, not {len(signature)}")
     return b"".join((kind, version, rest, _BODY_LENGTH.pack(len(body)), body, signature))
@@ -113,6 +106,16 @@ def decode_envelope(data: bytes) -> Envelope:
     if header.kind in SLOT_KINDS and seq != 0:  # ENV-005
         raise RemoteProtocolError(Code.MALFORMED, f"envelope: seq {seq} in a slot kind; 0 expected")
     return Envelope(header, data[start : start + length], data[-_SIGNATURE_BYTES:])
+
+
+def _require_fitting(kind: bytes, body: bytes) -> None:
+    """Neither empty nor too long for an envelope; `kind` with its length byte."""
+    total = len(kind) + _FIXED + len(body) + _SIGNATURE_BYTES
+    if not body or total > MAX_ENVELOPE_BYTES:
+        raise LocalProtocolError(
+            f"an envelope of {total} bytes with a body of {len(body)}; the body may not be empty "
+            f"and the whole is at most {MAX_ENVELOPE_BYTES}"
+        )
 
 
 def is_stream_kind(kind: str) -> bool:
