@@ -4,7 +4,7 @@ Every message is a closed map with one-letter keys (spec/schema/messages.cddl). 
 RemoteProtocolError; encoders raise LocalProtocolError for whatever a decoder would refuse.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -228,7 +228,10 @@ class _Fields:
         self._what = what
 
     def _wrong(self, key: str, expected: str) -> RemoteProtocolError:
-        text = f"{self._what}: {key} must be {expected}, not {self._value[key]!r:.80}"
+        value = self._value[key]
+        # A hostile value is not shown: its text can take many times its own memory.
+        shown = f"of length {len(value)}" if isinstance(value, Sized) else repr(value)
+        text = f"{self._what}: {key} must be {expected}, not {type(value).__name__} {shown}"
         return RemoteProtocolError(Code.MALFORMED, text)
 
     def uint(self, key: str, low: int, high: int) -> int:
