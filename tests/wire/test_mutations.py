@@ -1,0 +1,148 @@
+"""Whatever is done to encoded bytes, they become that value again or are refused."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_canonical import VALUES
+from test_envelope import HEADERS
+from test_messages import CODECS, HELLOS, MANIFESTS, MESSAGES, REPLIES, REQUESTS
+from test_tensors import schemas
+
+from swarmp2p.errors import RemoteProtocolError
+from swarmp2p.wire import canonical, messages
+from swarmp2p.wire.envelope import Envelope, decode_envelope, encode_envelope
+from swarmp2p.wire.frames import FrameDecoder, encode_frame
+from swarmp2p.wire.tensors import Schema, decode_schema
+
+
+class Codec(NamedTuple):
+    """A pair of functions, and what they are for."""
+
+    values: st.SearchStrategy[Any]
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+KINDS = {
+    "value": Codec(VALUES, canonical.encode, canonical.decode),
+    "envelope": Codec(
+        st.builds(Envelope, HEADERS, st.binary(min_size=1), st.binary(min_size=64, max_size=64)),
+        lambda one: encode_envelope(one.header, one.body, one.signature),
+        decode_envelope,
+    ),
+    "hello": Codec(HELLOS, messages.encode_hello, messages.decode_hello),
+    "chunk request": Codec(REQUESTS, messages.encode_chunk_request, messages.decode_chunk_request),
+    "chunk reply": Codec(REPLIES, messages.encode_chunk_reply, messages.decode_chunk_reply),
+    "update manifest": Codec(
+        MANIFESTS, messages.encode_update_manifest, messages.decode_update_manifest
+    ),
+    "schema": Codec(schemas(), Schema.encode, decode_schema),
+}
+
+PLACES = st.integers(0, 2**16)
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["set", "insert", "delete", "repeat", "end"]), PLACES, st.binary()),
+    min_size=1,
+    max_size=4,
+)
+
+
+def edited(data: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
+    for what, place, new in edits:
+        at = place % (len(data) + 1)
+        old = data[at : at + max(1, len(new))]
+        middle = {"set": new[: len(old)], "insert": new + old, "delete": b"", "repeat": old + old}
+        data = data[:at] + (b"" if what == "end" else middle[what] + data[at + len(old) :])
+    return data
+
+
+def check(codec: Codec, data: bytes) -> None:
+    try:
+        value = codec.decode(data)
+    except RemoteProtocolError:
+        return
+    assert codec.encode(value) == data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data())
+def test_decode__gives_back_what_was_encoded_in_every_kind(kind: str, data: st.DataObject) -> None:
+    codec = KINDS[kind]
+    value = data.draw(codec.values)
+    assert codec.decode(codec.encode(value)) == value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data(), EDITS)
+def test_decode__edited_bytes_give_a_value_with_that_encoding_or_a_refusal(
+    kind: str, data: st.DataObject, edits: list[tuple[str, int, bytes]]
+) -> None:
+    codec = KINDS[kind]
+    check(codec, edited(codec.encode(data.draw(codec.values)), edits))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.data(), PLACES, PLACES)
+def test_decode__spliced_bytes_give_a_value_with_that_encoding_or_a_refusal(
+    kind: str, data: st.DataObject, first: int, second: int
+) -> None:
+    codec = KINDS[kind]
+    head, tail = (codec.encode(data.draw(codec.values)) for _ in range(2))
+    check(codec, head[: first % (len(head) + 1)] + tail[second % (len(tail) + 1) :])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.binary(max_size=200))
+def test_decode__any_bytes_give_a_value_with_that_encoding_or_a_refusal(
+    kind: str, data: bytes
+) -> None:
+    check(KINDS[kind], data)
+
+
+@given(MESSAGES, MESSAGES, st.data())
+def test_decode__a_field_of_another_message_gives_a_value_with_that_encoding_or_a_refusal(
+    message: Any, other: Any, data: st.DataObject
+) -> None:
+    encode, decode = CODECS[type(message)]
+    fields, others = (canonical.decode(CODECS[type(one)][0](one)) for one in (message, other))
+    into = data.draw(st.sampled_from(sorted(fields)))
+    fields[into] = others[data.draw(st.sampled_from(sorted(others)))]
+    check(Codec(MESSAGES, encode, decode), canonical.encode(fields))
+
+
+def outcome(parts: list[bytes]) -> tuple[list[bytes], list[int]]:
+    """(items, codes): raw bytes follow every frame whose first byte is below 8."""
+    decoder = FrameDecoder(max_frame=64)
+    items: list[bytes] = []
+    raw = False
+    try:
+        for part in parts:
+            decoder.feed(part)
+            while (item := decoder.next_item()) is not None:
+                items.append(item)
+                raw = not raw and 0 < item[0] < 8
+                if raw:
+                    decoder.take_raw(item[0])
+        decoder.receive_eof()
+    except RemoteProtocolError as error:
+        return items, [error.code]
+    return items, []
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=20).map(encode_frame), min_size=1, max_size=5),
+    EDITS,
+    st.lists(st.integers(0, 200)),
+)
+def test_frames__of_an_edited_stream_do_not_depend_on_the_split(
+    frames: list[bytes], edits: list[tuple[str, int, bytes]], cuts: list[int]
+) -> None:
+    stream = edited(b"".join(frames), edits)
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    whole = outcome([stream])
+    assert outcome([stream[start:end] for start, end in pairwise(edges)]) == whole
+    assert outcome([bytes([byte]) for byte in stream]) == whole
