@@ -1,6 +1,7 @@
 """Machines under edited streams: the split changes nothing, and two machines do the same."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -133,7 +134,10 @@ def test_machine__fed_the_same_calls_does_the_same(
 
 DOMAIN, SCHEMA, BASE, ROOT, SALT = (bytes([n]) * 32 for n in range(1, 6))
 KEY, FORWARDER = (IdentityKey.from_seed(bytes([n]) * 32) for n in (7, 9))
-BODY = encode_update_manifest(UpdateManifest(BASE, SCHEMA, 1, ROOT, SALT, 5, (("loss", 1),)))
+MANIFEST = UpdateManifest(BASE, SCHEMA, 1, ROOT, SALT, 5, (("loss", 1),))
+BODY = encode_update_manifest(MANIFEST)
+WEIGHTS = st.sampled_from([5, 6, 2**32 - 1])
+HASHES = st.sampled_from([BASE, SCHEMA, ROOT, SALT])
 VIEW = GossipView(
     round=3,
     attempt=0,
@@ -154,6 +158,9 @@ def signed(body: bytes) -> bytes:
         st.one_of(
             EDITS.map(lambda edits: edited(signed(BODY), edits)),  # by who passes it on
             EDITS.map(lambda edits: signed(edited(BODY, edits))),  # by its sender
+            st.builds(replace, st.just(MANIFEST), root=st.just(ROOT) | HASHES, weight=WEIGHTS).map(
+                lambda manifest: signed(encode_update_manifest(manifest))
+            ),
         ),
         max_size=4,
     )

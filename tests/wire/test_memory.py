@@ -72,6 +72,7 @@ def hostile(size: int) -> dict[str, bytes]:
         "arrays nested as deep as allowed": repeated(b"\x91" * 3 + b"\x90", size, 4),
         "empty maps": repeated(b"\x80", size),
         "too many empty maps": array([b"\x80"] * (size - 3)),
+        "empty maps in several arrays": array([array([b"\x80"] * 4_000)] * (size // 4_010)),
         "maps of six nils": repeated(MAP_OF_SIX, size, 13),
         "nils": repeated(b"\xc0", size),
         "strings of one byte": repeated(b"\xa1\x01", size),

@@ -114,6 +114,91 @@ def test_decode__a_field_of_another_message_gives_a_value_with_that_encoding_or_
     check(Codec(MESSAGES, encode, decode), canonical.encode(fields))
 
 
+def head(size: int, short: tuple[int, int] | None, *wide: int) -> list[bytes]:
+    """Every head that says `size`, shortest first: (type byte, limit), type bytes with a length."""
+    forms = [bytes([short[0] + size])] if short and size < short[1] else []
+    widths = [(tag, 4 >> (len(wide) - 1 - n)) for n, tag in enumerate(wide)]
+    return forms + [bytes([tag]) + size.to_bytes(w) for tag, w in widths if size < 256**w]
+
+
+@st.composite
+def loose(draw: st.DrawFn, value: Any, *, forms: bool) -> bytes:
+    """`value` in msgpack: in longer `forms` too, or else with the entries of maps in any order."""
+
+    def form(heads: list[bytes]) -> bytes:
+        return draw(st.sampled_from(heads)) if forms else heads[0]
+
+    if type(value) is int:
+        heads = [bytes([value])] if value < 0x80 else []
+        sizes = [1 << n for n in range(4) if value < 256 ** (1 << n)]
+        return form(
+            heads + [bytes([0xCB + size.bit_length()]) + value.to_bytes(size) for size in sizes]
+        )
+    if type(value) is str:
+        text = value.encode()
+        return form(head(len(text), (0xA0, 32), 0xD9, 0xDA, 0xDB)) + text
+    if type(value) is bytes:
+        return form(head(len(value), None, 0xC4, 0xC5, 0xC6)) + value
+    if type(value) is list:
+        items = [draw(loose(item, forms=forms)) for item in value]
+        return form(head(len(value), (0x90, 16), 0xDC, 0xDD)) + b"".join(items)
+    if type(value) is dict:
+        entries = sorted(value.items())
+        if not forms:
+            entries = draw(st.permutations(entries)) + draw(st.sampled_from([[], entries[:1]]))
+        parts = [draw(loose(part, forms=forms)) for entry in entries for part in entry]
+        return form(head(len(entries), (0x80, 16), 0xDE, 0xDF)) + b"".join(parts)
+    return canonical.encode(value)
+
+
+SMALL = st.integers(0, 70_000) | st.binary(max_size=3) | st.text(max_size=3)
+
+
+@given(
+    VALUES | SMALL | st.lists(SMALL, max_size=2) | st.dictionaries(st.text(max_size=2), SMALL),
+    st.booleans(),
+    st.data(),
+)
+def test_decode__a_value_in_any_form_gives_it_in_its_only_one_or_a_refusal(
+    value: Any,
+    forms: bool,  # noqa: FBT001 - drawn
+    data: st.DataObject,
+) -> None:
+    check(KINDS["value"], data.draw(loose(value, forms=forms)))
+
+
+@given(MESSAGES, st.booleans(), st.data())
+def test_decode__a_message_in_any_form_gives_it_in_its_only_one_or_a_refusal(
+    message: Any,
+    forms: bool,  # noqa: FBT001 - drawn
+    data: st.DataObject,
+) -> None:
+    encode, decode = CODECS[type(message)]
+    fields = canonical.decode(encode(message))
+    check(Codec(MESSAGES, encode, decode), data.draw(loose(fields, forms=forms)))
+
+
+TENSORS = st.builds(
+    lambda name, head, sizes: b"".join(
+        (bytes([len(name)]), name, head, bytes([len(sizes)]), *(n.to_bytes(4) for n in sizes))
+    ),
+    st.sampled_from([b"a", b"b", b"ab", b"\xc3\xa9"]),
+    st.sampled_from([b"\x03\x00", b"\x03\x01", b"\x13\x00"]),
+    st.lists(st.sampled_from([1, 2, 2**32 - 1]), max_size=1),
+)
+
+
+@given(st.lists(TENSORS, max_size=3))
+def test_schema__of_tensors_in_any_order_has_rising_names_or_is_refused(parts: list[bytes]) -> None:
+    data = b"swarmp2p/v1/schema\x00" + len(parts).to_bytes(4) + b"".join(parts)
+    try:
+        schema = decode_schema(data)
+    except RemoteProtocolError:
+        return
+    assert schema.encode() == data
+    assert all(one.name < two.name for one, two in pairwise(schema.tensors))
+
+
 def outcome(parts: list[bytes]) -> tuple[list[bytes], list[int]]:
     """(items, codes): raw bytes follow every frame whose first byte is below 8."""
     decoder = FrameDecoder(max_frame=64)
