@@ -304,6 +304,21 @@ contract SwarmRun is SwarmRunViews, Ownable {
         }
     }
 
+    /// @dev What a sealed round took moves both averages by an eighth. Failed attempts and void rounds teach
+    /// nothing, and attempt 0 of a round after a sealed one lowers at most: else a peer that withholds its
+    /// update, or serves it just before the deadline, would drive every round to the ceiling.
+    function _learn(Round storage r) private {
+        uint256 average = _exchangeAverage;
+        uint256 used = UNITS * (block.number - r.startedBlock);
+        if (r.attempt == 0 && _consecutiveVoids == 0 && used > average) used = average;
+        _exchangeAverage = _mixed(average, used);
+        _commitAverage = _mixed(_commitAverage, UNITS * (r.frozenBlock - r.openedBlock));
+    }
+
+    function _mixed(uint256 average, uint256 used) private pure returns (uint64) {
+        return uint64((7 * average + used) / 8);
+    }
+
     function _endRound(Round storage r, uint8 phase, uint64 live) private {
         r.phase = phase;
         r.endedBlock = uint64(block.number);
@@ -313,6 +328,7 @@ contract SwarmRun is SwarmRunViews, Ownable {
         if (phase == SEALED) {
             _lastRoot = r.sealedRoot;
             _lastSealedRound = _round;
+            _learn(r);
             _consecutiveVoids = 0;
             if (_lastRound != 0 && _round >= _lastRound) {
                 _finish();

@@ -17,6 +17,12 @@ abstract contract SwarmRunViews {
     uint8 internal constant VOID = 3;
     /// @dev Windows double per void round in a row, at most to sixteen times.
     uint256 private constant MAX_DOUBLINGS = 4;
+    /// @dev What a setting in blocks is at most.
+    uint256 private constant MAX_BLOCKS = 1 << 20;
+    /// @dev Averages count in 1/256 block, so that rounding down costs no whole blocks.
+    uint256 internal constant UNITS = 256;
+    /// @dev A window is three times what is expected, within lo and hi.
+    uint256 private constant EXPECTED_TIMES = 3;
     uint256 private constant WEIGHT_BITS = 32;
     uint256 private constant WEIGHTS_IN_WORD = 8;
 
@@ -27,9 +33,10 @@ abstract contract SwarmRunViews {
         bytes32 initRoot; // 0: only the owner posts the genesis root
         uint64 lastRound; // the first seal at or after it finishes the run; 0: never
         uint32 minPeers; // 0: the default
-        uint32 commitBlocks;
-        uint32 exchangeBlocks;
-        uint32 postBlocks; // censored blocks to be survived, plus one
+        uint32 commitBlocks; // first guess: from a round's opening to its minPeers-th commit
+        uint32 exchangeBlocks; // first guess: from an attempt's start to its seal
+        uint32 lo; // least window; at least the censored blocks to be survived, plus one
+        uint32 hi; // greatest window, before it doubles
         uint32 depth; // blocks after which a block counts as final
     }
 
@@ -47,6 +54,8 @@ abstract contract SwarmRunViews {
         uint256 stopBits;
         uint256 liveBits;
         uint256 memberCount;
+        uint64 commitAverage; // 1/256 block: from opening to the minPeers-th commit
+        uint64 exchangeAverage; // 1/256 block: from an attempt's start to its seal
     }
 
     /// @notice One round. Block numbers are 0 where the event has not happened.
@@ -120,19 +129,24 @@ abstract contract SwarmRunViews {
     uint32 internal immutable _minPeers;
     uint32 internal immutable _commitBlocks;
     uint32 internal immutable _exchangeBlocks;
-    uint32 internal immutable _postBlocks;
+    uint32 internal immutable _lo;
+    uint32 internal immutable _hi;
     uint32 internal immutable _depth;
 
     bytes32 internal _genesisRoot;
     bytes32 internal _lastRoot;
+    // one word: every transaction reads it
     uint64 internal _round;
     uint64 internal _lastSealedRound;
-    uint64 internal _consecutiveVoids;
+    uint64 internal _commitAverage;
+    uint48 internal _consecutiveVoids; // what is left of the word, and more than there are blocks
     bool internal _finished;
     bool internal _stopped;
+    // one word: COMMIT reads it to see whether it is over, a round's end writes it
     uint64 internal _recentCommitters; // of the round before
     uint64 internal _earlierCommitters; // of the round before that
     uint64 internal _joined;
+    uint64 internal _exchangeAverage;
     uint64 internal _stopVotes;
     mapping(uint64 number => Round) internal _rounds;
 
@@ -147,7 +161,12 @@ abstract contract SwarmRunViews {
         if (s.minPeers == 1 || s.minPeers > 64) revert BadSettings("minPeers is not 0 or 2 to 64");
         if (s.commitBlocks == 0) revert BadSettings("commitBlocks is zero");
         if (s.exchangeBlocks == 0) revert BadSettings("exchangeBlocks is zero");
-        if (s.postBlocks == 0) revert BadSettings("postBlocks is zero");
+        if (s.lo == 0) revert BadSettings("lo is zero");
+        if (s.hi < s.lo) revert BadSettings("hi is below lo");
+        if (s.commitBlocks > MAX_BLOCKS) revert BadSettings("commitBlocks is above 2^20");
+        if (s.exchangeBlocks > MAX_BLOCKS) revert BadSettings("exchangeBlocks is above 2^20");
+        if (s.hi > MAX_BLOCKS) revert BadSettings("hi is above 2^20"); // and so is no lo
+        if (s.depth > MAX_BLOCKS) revert BadSettings("depth is above 2^20");
         _registry = SwarmRegistry(s.registry);
         _manifestHash = s.manifestHash;
         _initRoot = s.initRoot;
@@ -155,8 +174,11 @@ abstract contract SwarmRunViews {
         _minPeers = s.minPeers;
         _commitBlocks = s.commitBlocks;
         _exchangeBlocks = s.exchangeBlocks;
-        _postBlocks = s.postBlocks;
+        _lo = s.lo;
+        _hi = s.hi;
         _depth = s.depth;
+        _commitAverage = uint64(UNITS * s.commitBlocks);
+        _exchangeAverage = uint64(UNITS * s.exchangeBlocks);
     }
 
     /// @notice The terms the run was deployed with.
@@ -169,7 +191,8 @@ abstract contract SwarmRunViews {
             _minPeers,
             _commitBlocks,
             _exchangeBlocks,
-            _postBlocks,
+            _lo,
+            _hi,
             _depth
         );
     }
@@ -194,7 +217,9 @@ abstract contract SwarmRunViews {
             _joined,
             _stopVotes,
             live,
-            _registry.memberCount()
+            _registry.memberCount(),
+            _commitAverage,
+            _exchangeAverage
         );
         current = roundView(_round);
     }
@@ -253,7 +278,7 @@ abstract contract SwarmRunViews {
     }
 
     function _commitDeadline() internal view returns (uint64) {
-        return uint64(block.number + ((uint256(_depth) + _commitBlocks) << _doublings()));
+        return uint64(block.number + (_window(_commitAverage) << _doublings()));
     }
 
     function _exchangeWindow(uint64 start, uint8 attempt)
@@ -262,8 +287,14 @@ abstract contract SwarmRunViews {
         returns (uint64 exchangeDeadline, uint64 lastPost)
     {
         uint256 doublings = _doublings() + (attempt == 0 ? 0 : 1);
-        exchangeDeadline = start + uint64((uint256(_depth) + _exchangeBlocks) << doublings);
-        lastPost = exchangeDeadline + _depth + _postBlocks;
+        exchangeDeadline = start + uint64(_window(_exchangeAverage) << doublings);
+        lastPost = exchangeDeadline + _depth + _lo;
+    }
+
+    /// @dev Blocks until what starts it is final, and three times what the average expects.
+    function _window(uint64 average) private view returns (uint256) {
+        uint256 length = Thresholds.max(_lo, (EXPECTED_TIMES * average) / UNITS);
+        return uint256(_depth) + (length < _hi ? length : _hi);
     }
 
     function _setWeight(Round storage r, uint256 index, uint32 weight) internal {

@@ -13,6 +13,12 @@ from swarmp2p.wire import canonical, messages
 from swarmp2p.wire.envelope import decode_envelope, encode_envelope, signing_preimage
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
 from swarmp2p.wire.registry import MAX_CHUNK_BYTES, MAX_CHUNKS, Code
+from swarmp2p.wire.run_manifest import (
+    decode_run_manifest,
+    encode_run_manifest,
+    pack_constant,
+    unpack_constant,
+)
 from swarmp2p.wire.tensors import Schema, chunk_sizes, decode_schema
 
 _Value = TypeVar("_Value")
@@ -60,6 +66,14 @@ def update_manifest(data: bytes) -> None:
     manifest = _round_trip(messages.decode_update_manifest, messages.encode_update_manifest, data)
     for _, metric in manifest.metrics if manifest else ():
         messages.metric_float(metric)
+
+
+def run_manifest(data: bytes) -> None:
+    """A run manifest; its constants become Python's and are written back as they were."""
+    manifest = _round_trip(decode_run_manifest, encode_run_manifest, data)
+    if manifest is not None:
+        for part in (manifest.merge_params, manifest.options):
+            assert pack_constant(unpack_constant(part)) == part
 
 
 def schema(data: bytes) -> None:

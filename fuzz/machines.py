@@ -1,6 +1,7 @@
 """Checks of the machines: however bytes are cut they do the same, and twice the same."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fuzz.plans import Plan, pieces, splits
@@ -9,20 +10,16 @@ from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.crypto.merkle import MerkleTree, leaf_hash
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.protocol.getter import ChunkVerified, Getter
-from swarmp2p.protocol.gossip import (
-    Equivocation,
-    GossipRules,
-    GossipView,
-    Judgement,
-    Verdict,
-    verify_equivocation,
-)
+from swarmp2p.protocol.gossip import GossipRules, GossipView
 from swarmp2p.protocol.hello import HelloMachine, Role
-from swarmp2p.protocol.provider import ChunkWanted, Provider
+from swarmp2p.protocol.provider import ChunkWanted, Provider, State
+from swarmp2p.protocol.repeats import Repeats, verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation, Judgement, Verdict
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import Hello, UpdateManifest
 from swarmp2p.wire.registry import (
     ENCODING_FP32,
+    KIND_COMMIT,
     KIND_UPDATE_MANIFEST,
     MAX_CHUNKS_IN_FLIGHT,
     WIRE_VERSION,
@@ -41,8 +38,8 @@ _STEPS = (0.0, 0.5, 3.0, 20.0)  # seconds between two pieces
 _TWICE = 0x80  # flags from here up: run twice and compare; below: cut in two ways and compare
 
 Machine = HelloMachine | Provider | Getter
-# (events, bytes sent, error code, deadline) of each call
-Trace = list[tuple[list[Any], bytes, int | None, float | None]]
+# (events, bytes sent, error code, deadline, state) of each call
+Trace = list[tuple[list[Any], bytes, int | None, float | None, Any]]
 
 
 def _code(call: Callable[[], None]) -> int | None:
@@ -66,7 +63,7 @@ def play(
         events = list(machine.events())
         act(events)
         sent = b"".join(bytes(part) for part in machine.data_to_send())
-        trace.append((events, sent, code, machine.next_deadline()))
+        trace.append((events, sent, code, machine.next_deadline(), machine.state))
 
     note(None)
     now = 0.0
@@ -79,11 +76,11 @@ def play(
     return trace
 
 
-def _sum(trace: Trace) -> tuple[list[Any], bytes, list[int]]:
+def _sum(trace: Trace) -> tuple[list[Any], bytes, list[int], Any]:
     """What does not depend on how the input was cut."""
     events = [event for entry in trace for event in entry[0]]
     codes = [entry[2] for entry in trace if entry[2] is not None]
-    return events, b"".join(entry[1] for entry in trace), codes
+    return events, b"".join(entry[1] for entry in trace), codes, trace[-1][4]
 
 
 def _same_however_cut(make: Callable[[], Machine], stream: bytes, cuts: list[int]) -> list[Any]:
@@ -107,9 +104,7 @@ def hello_machine(data: bytes) -> None:
         assert len(_same_however_cut(make, stream, cuts)) <= 1
         return
     step, parts = _STEPS[flags >> 1 & 3], pieces(stream, cuts)
-    first, second = make(), make()
-    assert play(first, parts, step) == play(second, parts, step)
-    assert first.state is second.state
+    assert play(make(), parts, step) == play(make(), parts, step)
 
 
 def provider(data: bytes) -> None:
@@ -130,6 +125,8 @@ def _served(parts: Sequence[bytes], flags: int) -> Trace:
 
     def answer(events: Sequence[ChunkWanted]) -> None:
         wanted.extend(events)
+        if machine.state is State.CLOSED:  # the stream is reset
+            wanted.clear()
         for request in wanted[: flags & 7]:
             if request.root == TREE.root and request.index < len(CHUNKS):
                 machine.send_chunk(CHUNKS[request.index], TREE.proof(request.index))
@@ -206,3 +203,29 @@ def _check_verdict(verdict: Verdict, message: bytes) -> None:
         assert verify_envelope(message, DOMAIN).header.sender == KEY.public
         assert verdict.manifest is not None
         assert (verdict.manifest.root, verdict.manifest.weight) == (ROOT, 5)
+
+
+def repeats(data: bytes) -> None:
+    """Statements of four bytes that a peer signs (kind, round, seq, body), then a raw envelope."""
+    plan = Plan(data)
+    one, two = Repeats(DOMAIN), Repeats(DOMAIN)
+    announced = [_statement(plan) for _ in range(plan.uint() % 4)]
+    accepted = set()
+    for message in (*announced, plan.rest()):
+        verdict = one.judge(message)
+        assert verdict == two.judge(message)
+        assert verdict.reason
+        if verdict.equivocation is not None:
+            verify_equivocation(verdict.equivocation, DOMAIN)
+        if verdict.outcome is Judgement.ACCEPT:
+            header = verify_envelope(message, DOMAIN).header
+            said = (header.kind, header.round, header.recipient, header.index, header.seq)
+            assert said not in accepted, "accepted twice"
+            accepted.add(said)
+
+
+def _statement(plan: Plan) -> bytes:
+    kind = (KIND_UPDATE_MANIFEST, "x-experiment", KIND_COMMIT)[plan.uint() % 3]
+    number, seq, body = plan.uint(), plan.uint(), plan.take(1) or b"\x00"
+    seq = seq if kind == "x-experiment" else 0
+    return sign_envelope(KEY, replace(HEADER, kind=kind, round=number, seq=seq), DOMAIN, body)

@@ -19,6 +19,7 @@ CORPUS = ROOT / "fuzz" / "corpus"
 FOUND = ROOT / "fuzz" / "found"  # not in git: inputs that reach new code, findings, logs
 _RSS_MIB = 1_024  # the interpreter with NumPy and libp2p takes 200
 _HANG_SECONDS = 25
+_STRICT = ("-W", "error::RuntimeWarning")  # of NumPy, about a peer's numbers
 _FINDINGS = ("crash-*", "timeout-*", "oom-*", "leak-*")
 
 
@@ -44,7 +45,7 @@ def fuzz(target: Target, seconds: int, runs: int | None) -> Outcome:
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
     old = set(_findings(folder))
     limit = f"-runs={runs}" if runs is not None else f"-max_total_time={seconds}"
-    command = [sys.executable, "-m", "fuzz.one", target.name, limit]
+    command = [sys.executable, *_STRICT, "-m", "fuzz.one", target.name, limit]
     command += [f"-max_len={target.max_len}", f"-rss_limit_mb={_RSS_MIB}"]
     command += [f"-timeout={_HANG_SECONDS}", "-print_final_stats=1"]
     command += [f"-artifact_prefix={folder}/", str(folder / "corpus"), str(CORPUS / target.name)]
@@ -77,7 +78,8 @@ def explain(outcome: Outcome) -> None:
     print(f"\n{outcome.name} failed; its log is {log.relative_to(ROOT)}")
     for path in outcome.findings:
         name = path.relative_to(ROOT)
-        print(f"input:  {name}\nreplay: {sys.executable} -m fuzz.one {outcome.name} {name}")
+        command = [sys.executable, *_STRICT, "-m", "fuzz.one", outcome.name, str(name)]
+        print(f"input:  {name}\nreplay: {' '.join(command)}")
     if not outcome.findings:
         print("\n".join(log.read_text(encoding="utf-8").splitlines()[-20:]))
 

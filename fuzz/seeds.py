@@ -19,7 +19,13 @@ from swarmp2p.protocol.hello import HelloMachine, Role
 from swarmp2p.protocol.provider import Provider
 from swarmp2p.wire import messages
 from swarmp2p.wire.frames import encode_frame
-from swarmp2p.wire.registry import MAX_CONTROL_FRAME, Code
+from swarmp2p.wire.registry import INT8_BLOCK, MAX_CONTROL_FRAME, Code
+from swarmp2p.wire.run_manifest import (
+    Windows,
+    WireRunManifest,
+    encode_run_manifest,
+    pack_constant,
+)
 from swarmp2p.wire.tensors import chunk_sizes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,23 +144,64 @@ def _gossip(spec: dict[str, bytes]) -> Iterator[bytes]:
     yield b"\x04" + len(signed).to_bytes(2) + signed + signed
 
 
+def _repeats(spec: dict[str, bytes]) -> Iterator[bytes]:
+    yield b"\x03" + b"\x00\x03\x00a" + b"\x00\x03\x00a" + b"\x00\x03\x00b" + spec["envelope"]
+    yield b"\x03" + b"\x01\x00\x02a" * 2 + b"\x01\x00\x03a"
+    yield b"\x02" + b"\x02\x00\x00a" + b"\x01\x00\x00a"
+    body = messages.encode_update_manifest(machines.MANIFEST)
+    yield b"\x01\x00\x03\x00a" + sign_envelope(machines.KEY, machines.HEADER, machines.DOMAIN, body)
+
+
+def _run_manifests(_spec: dict[str, bytes]) -> Iterator[bytes]:
+    options = {"lr": 0.3, "scales": [1.5, -2, "a", True, {"b": 1}]}
+    yield encode_run_manifest(
+        WireRunManifest(
+            audit_rounds=2,
+            checks=2,
+            encoding="fp32",
+            init="zeros",
+            merge_rule="cclip",
+            merge_params={"radius": pack_constant(2.0)},
+            min_peers=0,
+            name="four hospitals",
+            options={name: pack_constant(value) for name, value in options.items()},
+            privacy="robust",
+            rounds=10,
+            schema=bytes(range(32)),
+            sync_every=10,
+            topology="mesh",
+            weights="declared",
+            windows=Windows(commit=20, depth=0, exchange=20, hi=1_200, lo=4),
+        )
+    )
+
+
 def _updates(_spec: dict[str, bytes]) -> Iterator[bytes]:
     for number, schema in enumerate(updates.SCHEMAS):
         width = np.float64 if schema.compute_dtype == "f64" else np.float32
         floats = np.linspace(-1, 1, schema.float_elements, dtype=width)
         integers = np.ones(schema.integer_elements, np.int64)
-        yield bytes([number, 0]) + b"".join(map(bytes, encode_chunks(schema, floats, integers)))
-    yield b"\x00\x00" + b"\x00\x00\x80\x7f" * 2 + bytes(8)  # infinity
-    yield b"\x00\x01" + bytes(chunk_sizes(updates.SCHEMAS[0])[0] + 1)
+        chunks = [bytes(chunk) for chunk in encode_chunks(schema, floats, integers)]
+        yield bytes([number, 0, 0]) + b"".join(chunks)
+        if floats.size and width is np.float32:
+            yield bytes([number, 1, 0]) + codec.encode_bf16(floats) + b"".join(chunks[1:])
+            eighths = codec.encode_int8(floats, np.linspace(-1, 1, floats.size, dtype=np.float32))
+            yield bytes([number, 3, 0]) + eighths + b"".join(chunks[1:])
+    yield b"\x00\x00\x00" + b"\x00\x00\x80\x7f" * 2 + bytes(8)  # infinity
+    yield b"\x00\x00\x01" + bytes(chunk_sizes(updates.SCHEMAS[0])[0] + 1)
 
 
 def _codecs(_spec: dict[str, bytes]) -> Iterator[bytes]:
     values = np.linspace(-3, 3, 9, dtype=np.float32)
-    yield b"\x00\x00" + codec.encode_bf16(values)
-    yield b"\x01\x00" + codec.encode_fp16(values)
-    yield b"\x02\x00" + codec.encode_int8(values, np.zeros(9, np.float32))
-    long = np.linspace(-3, 3, codec.INT8_BLOCK + 5, dtype=np.float32)
-    yield b"\x02\x04" + codec.encode_int8(long, np.zeros(long.size, np.float32))
+    yield b"\x00\x00" + values.astype("<f4").tobytes()
+    yield b"\x01\x00" + codec.encode_bf16(values)
+    yield b"\x02\x00" + codec.encode_fp16(values)
+    yield b"\x03\x00" + codec.encode_int8(values, np.zeros(9, np.float32))
+    long = np.linspace(-3, 3, INT8_BLOCK + 5, dtype=np.float32)
+    yield b"\x03\x04" + codec.encode_int8(long, np.zeros(long.size, np.float32))
+    yield b"\x01\x00" + bytes.fromhex("807f c07f 81ff 817f")  # infinity, NaN, signalling NaN
+    yield b"\x02\x00" + bytes.fromhex("007c 007e 01fc 017c")
+    yield b"\x03\x00" + bytes.fromhex("0100807f 00 7f")
 
 
 def _yamux_frames() -> bytes:
@@ -197,12 +244,14 @@ SEEDS: dict[str, Callable[[dict[str, bytes]], Iterator[bytes]]] = {
     "chunk-request": lambda spec: iter([spec["request"][_PREFIX:]]),
     "chunk-reply": _replies,
     "update-manifest": _manifests,
+    "run-manifest": _run_manifests,
     "schema": lambda spec: iter([spec["schema"], updates.SCHEMAS[2].encode()]),
     "proof": _proofs,
     "hello-machine": _hello_streams,
     "provider": _requests,
     "getter": _transfers,
     "gossip": _gossip,
+    "repeats": _repeats,
     "update": _updates,
     "codec": _codecs,
     "yamux": _yamux,

@@ -4,9 +4,16 @@ import numpy as np
 
 from fuzz.plans import Plan
 from swarmp2p.errors import MergeError, RemoteProtocolError
-from swarmp2p.merge import codec as codecs
+from swarmp2p.merge.codec import decode_into, encode_bf16, encode_fp16
 from swarmp2p.merge.layout import decode_chunks, encode_chunks, unflatten
-from swarmp2p.wire.registry import DTYPE_CODES
+from swarmp2p.wire.registry import (
+    DTYPE_CODES,
+    ENCODING_BF16,
+    ENCODING_FP16,
+    ENCODING_FP32,
+    ENCODING_INT8,
+    INT8_BLOCK,
+)
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 REFUSALS = (RemoteProtocolError, MergeError)
@@ -19,36 +26,46 @@ SCHEMAS = (
 )
 
 
+SMALLER = {ENCODING_BF16: encode_bf16, ENCODING_FP16: encode_fp16}  # the reversible ones
+
+
 def update(data: bytes) -> None:
-    """Schema, change of the first size, then the chunks of a blob."""
+    """Schema, encoding, change of the first size, then the chunks of a blob."""
     plan = Plan(data)
     schema = SCHEMAS[plan.uint() % len(SCHEMAS)]
-    odd = plan.uint()
-    sizes = list(chunk_sizes(schema))
+    encoding, odd = plan.uint() % 4 + 1, plan.uint()
+    if schema.compute_dtype == "f64":
+        encoding = ENCODING_FP32
+    base = np.linspace(-1, 1, schema.float_elements, dtype=np.float32)
+    sizes = list(chunk_sizes(schema, encoding))
     sizes[0] += (odd & 1) - (odd >> 1 & 1)
     chunks = [plan.take(size) for size in sizes]
     if rest := plan.rest():
         chunks.append(rest)
     try:
-        floats, integers = decode_chunks(schema, chunks)
+        floats, integers = decode_chunks(schema, chunks, encoding, base)
     except REFUSALS:
         return
-    assert [bytes(chunk) for chunk in encode_chunks(schema, floats, integers)] == chunks
+    assert np.isfinite(floats).all()
+    if encoding == ENCODING_FP32:
+        assert [bytes(chunk) for chunk in encode_chunks(schema, floats, integers)] == chunks
+    elif encoding in SMALLER and floats.size:
+        assert SMALLER[encoding](floats) == chunks[0]
     unflatten(floats, integers, schema)
 
 
 def codec(data: bytes) -> None:
-    """Which encoding, change of the length, then encoded elements."""
+    """Encoding, change of the length, then one chunk's elements."""
     plan = Plan(data)
-    which, odd, wire = plan.uint() % 3, plan.uint() % 8, plan.rest()
-    blocks = -(-len(wire) // (codecs.INT8_BLOCK + 4))
-    elements = max(0, len(wire) - 4 * blocks + (odd if odd < 3 else 0))
-    base = np.arange(elements, dtype=np.float32) * np.float32(2.0**100 if odd & 4 else 1)
-    decode = (codecs.decode_bf16, codecs.decode_fp16, lambda it: codecs.decode_int8(it, base))
+    encoding, odd, wire = plan.uint() % 4 + 1, plan.uint() % 8, plan.rest()
+    blocks = -(-len(wire) // (INT8_BLOCK + 4))
+    elements = {ENCODING_FP32: len(wire) // 4, ENCODING_INT8: len(wire) - 4 * blocks}
+    size = max(0, elements.get(encoding, len(wire) // 2) + (odd if odd < 3 else 0))
+    base = np.arange(size, dtype=np.float32) * np.float32(2.0**115 if odd & 4 else 1)
+    values = np.empty(size, np.float32)
     try:
-        values = decode[which](wire)
+        decode_into(values, wire, encoding, base)
     except REFUSALS:
         return
-    assert np.isfinite(values).all()
-    if which < 2:  # int8 has several encodings of one value
-        assert (codecs.encode_bf16, codecs.encode_fp16)[which](values) == wire
+    if encoding in SMALLER and np.isfinite(values).all():
+        assert SMALLER[encoding](values) == wire

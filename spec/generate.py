@@ -6,8 +6,8 @@
 Generated text stands between `<!-- generated: NAME -->` and `<!-- end -->`. From registry.toml:
 `codes`, `kinds`, `tags`, `protocols`, `dtypes`, `encodings`, `limits DOC`, `limits all`. From the
 rules of the documents: `answers` (which rules give which code), `requirements` (how many rules each
-document has). From the machines of swarmp2p.protocol: `diagram hello`, `diagram round`. From the
-compiled contracts: `abi registry`, `abi run`.
+document has). From the machines of swarmp2p.protocol: `diagram getter`, `diagram hello`,
+`diagram provider`, `diagram round`. From the compiled contracts: `abi registry`, `abi run`.
 """
 
 import importlib
@@ -29,7 +29,12 @@ CODE_CLASSES = ((0, 0), (1, 63), (64, 95), (96, 127))
 # A rule: its id, and its text up to the next rule or an empty line.
 RULE = re.compile(r"^- \*\*([A-Z]+-\d{3})\*\* (.*?)(?=^- |^$|\Z)", re.MULTILINE | re.DOTALL)
 # A machine of swarmp2p.protocol, with the state it begins in.
-MACHINES = {"hello": ("hello", "WAITING"), "round": ("rounds", "TRAINING")}
+MACHINES = {
+    "getter": ("getter", "WAITING"),
+    "hello": ("hello", "WAITING"),
+    "provider": ("provider", "OPEN"),
+    "round": ("rounds", "TRAINING"),
+}
 CONTRACTS = {"registry": "SwarmRegistry", "run": "SwarmRun"}
 
 Registry = dict[str, Any]
@@ -121,8 +126,17 @@ def _python_types(registry: Registry) -> list[str]:
     lines += [f"FLOAT_DTYPES: Final[frozenset[str]] = frozenset({{{floats}}})"]
     for row in registry["encoding"]:
         lines += ["", *_comment(row["about"]), f"{row['name']}: Final = {row['value']}"]
-    members = ", ".join(row["name"] for row in registry["encoding"])
-    return [*lines, f"ENCODINGS: Final[frozenset[int]] = frozenset({{{members}}})"]
+    pairs = [f'        "{row["manifest"]}": {row["name"]},' for row in registry["encoding"]]
+    return [
+        *lines,
+        "",
+        "# by their names in a run manifest",
+        "ENCODINGS: Final[Mapping[str, int]] = MappingProxyType(",
+        "    {",
+        *pairs,
+        "    }",
+        ")",
+    ]
 
 
 def _comment(text: str) -> list[str]:
@@ -233,7 +247,7 @@ def table(registry: Registry, name: str) -> str:
         "kinds": lambda: _rows(registry, "kind", "value", "class", "carrier", "about"),
         "protocols": lambda: _rows(registry, "protocol", "name", "value", "about"),
         "dtypes": lambda: _rows(registry, "dtype", "value", "name", "section"),
-        "encodings": lambda: _rows(registry, "encoding", "value", "name", "about"),
+        "encodings": lambda: _rows(registry, "encoding", "value", "name", "manifest", "about"),
         "answers": lambda: _answers(registry),
         "requirements": _requirements,
         "tags": lambda: _table(

@@ -3,7 +3,6 @@
 Its hash is the run's id and stands on the chain; no local setting overrides it.
 """
 
-import struct
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,13 @@ from swarmp2p.crypto import identity, merkle
 from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
 from swarmp2p.merge.rules import rule_named
 from swarmp2p.tables import Table, read_table
-from swarmp2p.wire import canonical
+from swarmp2p.wire.registry import MAX_WINDOW_BLOCKS
+from swarmp2p.wire.run_manifest import (
+    Windows,
+    WireRunManifest,
+    encode_run_manifest,
+    pack_constant,
+)
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 AUDIT_ALL = 2**32 - 1
@@ -25,6 +30,9 @@ Option = str | int | float | bool | list[Any] | dict[str, Any]
 class RunManifest:
     """One run's terms. Windows and `depth` are in blocks.
 
+    `commit_blocks` and `exchange_blocks` are first guesses of how long it takes to min_peers
+    commits and from the roster to the seal; a window is three times the average of what rounds
+    took, at least `lo` and at most `hi`.
     `options` are constants for the training program (feature scales, learning rate): strings,
     numbers, booleans, lists and tables of them. `init` is "zeros" (all peers begin from zeros,
     whose root is known beforehand) or "genesis" (the first root that the owner posts).
@@ -43,39 +51,41 @@ class RunManifest:
     privacy: str = "robust"
     init: str = "zeros"
     depth: int = 0
-    commit_blocks: int = 60
-    exchange_blocks: int = 60
-    post_blocks: int = 4
+    commit_blocks: int = 20
+    exchange_blocks: int = 20
+    lo: int = 4
+    hi: int = 1200
     audit_rounds: int = 2
     checks: int = 2
     options: dict[str, Option] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Canonical bytes; spec/08-rounds.md lists the fields."""
-        return canonical.encode(
-            {
-                "audit_rounds": self.audit_rounds,
-                "checks": self.checks,
-                "encoding": self.encoding,
-                "init": self.init,
-                "merge": {"params": _pack(self.rule_params), "rule": self.rule},
-                "min_peers": self.min_peers,
-                "name": self.name,
-                "options": _pack(self.options),
-                "privacy": self.privacy,
-                "rounds": self.rounds,
-                "schema": self.schema.schema_hash,
-                "sync_every": self.sync_every,
-                "topology": self.topology,
-                "version": 1,
-                "weights": self.weights,
-                "windows": {
-                    "commit": self.commit_blocks,
-                    "depth": self.depth,
-                    "exchange": self.exchange_blocks,
-                    "post": self.post_blocks,
-                },
-            }
+        return encode_run_manifest(
+            WireRunManifest(
+                audit_rounds=self.audit_rounds,
+                checks=self.checks,
+                encoding=self.encoding,
+                init=self.init,
+                merge_rule=self.rule,
+                merge_params=pack_constant(self.rule_params),
+                min_peers=self.min_peers,
+                name=self.name,
+                options=pack_constant(self.options),
+                privacy=self.privacy,
+                rounds=self.rounds,
+                schema=self.schema.schema_hash,
+                sync_every=self.sync_every,
+                topology=self.topology,
+                weights=self.weights,
+                windows=Windows(
+                    commit=self.commit_blocks,
+                    depth=self.depth,
+                    exchange=self.exchange_blocks,
+                    hi=self.hi,
+                    lo=self.lo,
+                ),
+            )
         )
 
     @cached_property
@@ -89,19 +99,6 @@ class RunManifest:
         if self.init != "zeros":
             return NO_ROOT
         return merkle.blob_root(bytes(size) for size in chunk_sizes(self.schema))
-
-
-def _pack(value: Any) -> Any:
-    """Numbers the canonical profile lacks become ["f64", IEEE bits] and ["neg", magnitude]."""
-    if isinstance(value, float):
-        return ["f64", struct.unpack(">Q", struct.pack(">d", value))[0]]
-    if isinstance(value, int) and not isinstance(value, bool) and value < 0:
-        return ["neg", -value]
-    if isinstance(value, list):
-        return ["list", [_pack(item) for item in value]]
-    if isinstance(value, dict):
-        return {key: _pack(item) for key, item in value.items()}
-    return value
 
 
 def read_manifest(path: Path) -> RunManifest:
@@ -126,9 +123,10 @@ def read_manifest(path: Path) -> RunManifest:
         rule=merge.take("rule", str, "cclip"),
         rule_params={key: float(value) for key, value in _numbers(merge).items()},
         init=model.choice("init", ("zeros", "genesis"), "zeros"),
-        commit_blocks=windows.number("commit_blocks", 1, 1_000_000, 60),
-        exchange_blocks=windows.number("exchange_blocks", 1, 1_000_000, 60),
-        post_blocks=windows.number("post_blocks", 1, 1_000_000, 4),
+        commit_blocks=windows.number("commit_blocks", 1, MAX_WINDOW_BLOCKS, 20),
+        exchange_blocks=windows.number("exchange_blocks", 1, MAX_WINDOW_BLOCKS, 20),
+        lo=windows.number("lo", 1, MAX_WINDOW_BLOCKS, 4),
+        hi=windows.number("hi", 1, MAX_WINDOW_BLOCKS, 1200),
         schema=_schema(model),
         options=options,
     )
@@ -140,6 +138,11 @@ def read_manifest(path: Path) -> RunManifest:
 
 def check_manifest(manifest: RunManifest) -> None:
     """Refuse terms that no run could keep. Raises ConfigError."""
+    if manifest.lo > manifest.hi:
+        raise ConfigError(
+            f"run.toml [windows]: 'lo' is {manifest.lo} and 'hi' is {manifest.hi};"
+            " expected lo to be at most hi"
+        )
     try:
         manifest.encode()
         rule_named(manifest.rule, manifest.rule_params)
@@ -211,10 +214,11 @@ def format_manifest(manifest: RunManifest) -> str:
         f"rule = {format_value(manifest.rule)}",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.rule_params.items())),
         "",
-        "[windows]                # in blocks",
-        f"commit_blocks = {manifest.commit_blocks}",
-        f"exchange_blocks = {manifest.exchange_blocks}",
-        f"post_blocks = {manifest.post_blocks}",
+        "[windows]                # in blocks; three times what rounds took of late, lo to hi",
+        f"commit_blocks = {manifest.commit_blocks}       # first guess, opening to min_peers",
+        f"exchange_blocks = {manifest.exchange_blocks}     # first guess, from roster to seal",
+        f"lo = {manifest.lo}                   # more than the blocks a censor may hold back",
+        f"hi = {manifest.hi}",
         "",
         "[options]                # constants for the training program",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.options.items())),

@@ -95,7 +95,8 @@ def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
         min_peers=manifest.min_peers,
         commit_blocks=manifest.commit_blocks,
         exchange_blocks=manifest.exchange_blocks,
-        post_blocks=manifest.post_blocks,
+        lo=manifest.lo,
+        hi=manifest.hi,
         depth=manifest.depth,
     )
 

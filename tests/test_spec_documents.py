@@ -23,7 +23,8 @@ from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.net.peers import encode_peer_id, parse_peer_id
 from swarmp2p.node.receipts import signed_bytes
-from swarmp2p.protocol.gossip import GossipRules, GossipView, Judgement
+from swarmp2p.protocol.gossip import GossipRules, GossipView
+from swarmp2p.protocol.verdicts import Judgement
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
 from swarmp2p.wire.messages import (

@@ -173,6 +173,8 @@ def _view_values(view: "ChainView") -> dict[str, object]:
         "stopped": view.stopped,
         "last_sealed_round": view.last_sealed_round,
         "last_root": view.last_root.hex(),
+        "commit_average": view.commit_average / 256,  # blocks, as the next line
+        "exchange_average": view.exchange_average / 256,
         "members": [
             {
                 "index": member.index,

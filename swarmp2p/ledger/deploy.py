@@ -30,8 +30,10 @@ DEFAULT_FUNDS = 10**19  # wei: ten ether, thousands of rounds at the development
 class RunSettings:
     """What a run contract is built with. Windows are in blocks; see the contract's Settings.
 
-    `registry` has 20 bytes, the hashes 32. `min_peers` 0 takes the default, `init_root` of zeros
-    lets only the owner post the genesis root, `last_round` 0 means no last round.
+    `commit_blocks` and `exchange_blocks` are first guesses of what a round takes; a window is three
+    times the average of what rounds took, at least `lo` and at most `hi`. `registry` has 20 bytes,
+    the hashes 32. `min_peers` 0 takes the default, `init_root` of zeros lets only the owner post
+    the genesis root, `last_round` 0 means no last round.
     """
 
     registry: bytes
@@ -41,7 +43,8 @@ class RunSettings:
     min_peers: int
     commit_blocks: int
     exchange_blocks: int
-    post_blocks: int
+    lo: int
+    hi: int
     depth: int
 
 
@@ -130,7 +133,8 @@ def deploy_run(
         settings.min_peers,
         settings.commit_blocks,
         settings.exchange_blocks,
-        settings.post_blocks,
+        settings.lo,
+        settings.hi,
         settings.depth,
     )
     with open_desk(url, owner_key, pause=pause) as desk:

@@ -60,7 +60,8 @@ def _terms(terms: RunTerms) -> dict[str, Any]:
         "min_peers": terms.min_peers,
         "commit_blocks": terms.commit_blocks,
         "exchange_blocks": terms.exchange_blocks,
-        "post_blocks": terms.post_blocks,
+        "lo": terms.lo,
+        "hi": terms.hi,
         "depth": terms.depth,
     }
 
@@ -124,6 +125,8 @@ def _end(view: ChainView) -> dict[str, Any]:
         "last_sealed_round": view.last_sealed_round,
         "last_root": view.last_root.hex(),
         "consecutive_voids": view.consecutive_voids,
+        "commit_average": view.commit_average,
+        "exchange_average": view.exchange_average,
         "finished": view.finished,
         "stopped": view.stopped,
     }

@@ -103,6 +103,8 @@ class ChainView:
     last_sealed_round: int  # 0: none
     last_root: bytes  # root of the last sealed model, or of the genesis model
     consecutive_voids: int
+    commit_average: int  # 1/256 block, from a round's opening to its min_peers-th commit
+    exchange_average: int  # 1/256 block, from an attempt's start to its seal
     active: frozenset[int]
     members: tuple[Member, ...]
 
@@ -122,9 +124,10 @@ class RunTerms:
     init_root: bytes
     last_round: int
     min_peers: int
-    commit_blocks: int
+    commit_blocks: int  # first guesses of what the averages of ChainView follow
     exchange_blocks: int
-    post_blocks: int
+    lo: int  # a window is at least lo and at most hi blocks, before doublings
+    hi: int
     depth: int
 
 

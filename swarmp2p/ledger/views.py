@@ -192,6 +192,8 @@ class RunReader:
             last_sealed_round=state["lastSealedRound"],
             last_root=state["lastRoot"],
             consecutive_voids=state["consecutiveVoids"],
+            commit_average=state["commitAverage"],
+            exchange_average=state["exchangeAverage"],
             active=indices(state["activeBits"]),
             members=members,
         )
@@ -232,7 +234,8 @@ class RunReader:
             min_peers=settings["minPeers"],
             commit_blocks=settings["commitBlocks"],
             exchange_blocks=settings["exchangeBlocks"],
-            post_blocks=settings["postBlocks"],
+            lo=settings["lo"],
+            hi=settings["hi"],
             depth=settings["depth"],
         )
 

@@ -1,8 +1,9 @@
-"""Wire encodings of float32 values that are smaller than fp32: bf16, fp16, int8 of the delta.
+"""Wire encodings of the float section (spec/07-chunks, "Layout of an update").
 
-Only the decoders are normative (ARITHMETIC D14): every rule works on decoded values and every root
-is over encoded bytes. Each function takes one chunk or any other run of elements; int8 blocks are
-counted from its first element. All bytes are little-endian.
+fp32 holds the compute dtype; bf16, fp16 and int8 of the delta are smaller. Only the decoders are
+normative: every rule works on decoded values and every root is over encoded bytes. Each function
+takes one chunk or any other run of elements; int8 blocks are counted from its first element. All
+bytes are little-endian.
 """
 
 from typing import Any
@@ -10,11 +11,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from swarmp2p.errors import MergeError
-from swarmp2p.merge.layout import first_non_finite
-from swarmp2p.merge.terms import Vector
+from swarmp2p.errors import LocalProtocolError, MergeError, RemoteProtocolError
+from swarmp2p.merge.terms import Vector, first_non_finite
+from swarmp2p.wire.registry import (
+    ENCODING_BF16,
+    ENCODING_FP16,
+    ENCODING_FP32,
+    ENCODING_INT8,
+    INT8_BLOCK,
+    Code,
+)
 
-INT8_BLOCK = 4_096
 _STEP = 1 << 16  # elements at a time, so that temporaries stay in cache; a multiple of INT8_BLOCK
 _SCALE_BYTES = 4
 _STRIDE = _SCALE_BYTES + INT8_BLOCK
@@ -42,18 +49,6 @@ def encode_bf16(values: Vector) -> bytes:
     return out.tobytes()
 
 
-def decode_bf16(data: Buffer) -> Singles:
-    """Exact float32 values of bf16 data. Raises MergeError for NaN, infinity or an odd length."""
-    halves = _halves(data, "bf16")
-    _check_exponents(halves, 0x7F80, "bf16")
-    out = np.empty(halves.size, np.uint32)
-    for start in range(0, halves.size, _STEP):
-        part = out[start : start + _STEP]
-        part[:] = halves[start : start + _STEP]
-        np.left_shift(part, np.uint32(16), out=part)
-    return out.view(np.float32)
-
-
 def encode_fp16(values: Vector) -> bytes:
     """IEEE binary16, rounded to nearest, ties to even, subnormals kept: 2 bytes per element.
 
@@ -65,13 +60,6 @@ def encode_fp16(values: Vector) -> bytes:
         out = values.astype("<f2")
     _check_exponents(out.view("<u2"), 0x7C00, "fp16")
     return out.tobytes()
-
-
-def decode_fp16(data: Buffer) -> Singles:
-    """Exact float32 values of fp16 data. Raises MergeError for NaN, infinity or an odd length."""
-    halves = _halves(data, "fp16")
-    _check_exponents(halves, 0x7C00, "fp16")
-    return halves.view("<f2").astype(np.float32)
 
 
 def int8_bytes(elements: int) -> int:
@@ -103,30 +91,62 @@ def encode_int8(values: Vector, base: Vector) -> bytes:
     return out.tobytes()
 
 
-def decode_int8(data: Buffer, base: Vector) -> Singles:
-    """X = b + (s * f32(q)) in float32, ARITHMETIC D14.
+def decode_into(
+    out: Vector, data: Buffer, encoding: int, base: Vector | None = None, *, first: int = 0
+) -> None:
+    """Decode one chunk to `out`: 1-D, the compute dtype, as long as the chunk has elements.
 
-    base: 1-D float32; its length says how many elements there are. Raises MergeError for a wrong
-    length, a scale that is negative or not finite, a q of -128, and an x that is not finite.
+    `base` are the same elements of the round's base (int8 only); `first` is the chunk's first
+    element, for messages. Non-finite values come out as such: the caller refuses them (CHUNK-004).
+    Raises RemoteProtocolError(BAD_PROOF) for a wrong length, MALFORMED for what int8 cannot be
+    (CHUNK-018); LocalProtocolError for doubles or a missing base.
     """
-    _check_values(base)
-    _check_lengths(len(data), int8_bytes(base.size))
-    wire = np.frombuffer(data, np.uint8)
-    out = np.empty(base.size, np.float32)
-    with np.errstate(over="ignore", under="ignore"):
+    expected = _chunk_bytes(out, encoding)
+    if len(data) != expected:
+        raise RemoteProtocolError(Code.BAD_PROOF, f"{len(data)} bytes; {expected} are expected")
+    if encoding == ENCODING_FP32:
+        out[:] = np.frombuffer(data, out.dtype.newbyteorder("<"))
+    elif encoding == ENCODING_BF16:
+        _widen_bf16(np.frombuffer(data, "<u2"), out.view(np.uint32))
+    elif encoding == ENCODING_FP16:
+        out[:] = np.frombuffer(data, "<f2")
+    else:
+        if base is None or base.dtype != np.float32 or base.shape != out.shape:
+            raise LocalProtocolError("int8 is decoded onto the same elements of the base, float32")
+        _decode_int8(np.frombuffer(data, np.uint8), base, out, first)
+
+
+def _chunk_bytes(out: Vector, encoding: int) -> int:
+    """Bytes of a chunk that decodes to `out`."""
+    if encoding == ENCODING_FP32:
+        return out.nbytes
+    if out.dtype != np.float32:  # CHUNK-019
+        raise LocalProtocolError(f"this encoding holds float32, not {out.dtype}")
+    return int8_bytes(out.size) if encoding == ENCODING_INT8 else 2 * out.size
+
+
+def _widen_bf16(halves: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint32]) -> None:
+    """The upper 16 bits of each binary32."""
+    for start in range(0, halves.size, _STEP):
+        part = bits[start : start + _STEP]
+        part[:] = halves[start : start + _STEP]
+        np.left_shift(part, np.uint32(16), out=part)
+
+
+def _decode_int8(wire: npt.NDArray[np.uint8], base: Vector, out: Vector, first: int) -> None:
+    """X = b + (s * F(q)) in binary32, each operation rounded once (spec/07-chunks)."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for start in range(0, base.size, _STEP):
             part = out[start : start + _STEP]
             at = int8_bytes(start)
             whole = part.size // INT8_BLOCK
             cut = whole * INT8_BLOCK
             blocks = part[:cut].reshape(whole, INT8_BLOCK)
-            _expand(wire[at : at + whole * _STRIDE], blocks, start)
+            _expand(wire[at : at + whole * _STRIDE], blocks, first + start)
             if cut < part.size:
                 rest = wire[at + whole * _STRIDE : at + int8_bytes(part.size)]
-                _expand(rest, part[cut:].reshape(1, -1), start + cut)
+                _expand(rest, part[cut:].reshape(1, -1), first + start + cut)
             np.add(base[start : start + _STEP], part, out=part)
-    _check_values(out)
-    return out
 
 
 def _quantise(delta: Singles, out: npt.NDArray[np.uint8], first: int) -> None:
@@ -156,17 +176,21 @@ def _expand(wire: npt.NDArray[np.uint8], out: Singles, first: int) -> None:
         return
     rows = wire.reshape(out.shape[0], _SCALE_BYTES + out.shape[1])
     scale = np.ascontiguousarray(rows[:, :_SCALE_BYTES]).view("<f4")
-    odd = ~(np.isfinite(scale) & (scale >= 0))
+    # CHUNK-018: infinite scales and NaN make every element of their block non-finite.
+    odd = scale < 0
     if odd.any():
         at = int(np.argmax(odd))
-        raise MergeError(
+        raise RemoteProtocolError(
+            Code.MALFORMED,
             f"int8: the scale of the block at element {first + at * INT8_BLOCK} is "
-            f"{scale[at, 0]}; a finite number of at least 0 is expected"
+            f"{scale[at, 0]}; a number of at least 0 is expected",
         )
     levels = rows[:, _SCALE_BYTES:].view(np.int8)
     if int(levels.min()) == -128:
         at = int(np.argmin(levels))
-        raise MergeError(f"int8: element {first + at} is -128; -127 to 127 is expected")
+        raise RemoteProtocolError(
+            Code.MALFORMED, f"int8: element {first + at} is -128; -127 to 127 is expected"
+        )
     np.multiply(levels, scale.astype(np.float32), out=out)
 
 
@@ -184,12 +208,6 @@ def _check_values(values: Vector) -> None:
 def _check_lengths(length: int, expected: int) -> None:
     if length != expected:
         raise MergeError(f"int8: the length is {length}; {expected} is expected")
-
-
-def _halves(data: Buffer, encoding: str) -> npt.NDArray[np.uint16]:
-    if len(data) % 2:
-        raise MergeError(f"{encoding}: {len(data)} bytes; 2 per element are expected")
-    return np.frombuffer(data, "<u2")
 
 
 def _check_exponents(halves: npt.NDArray[Any], mask: int, encoding: str) -> None:

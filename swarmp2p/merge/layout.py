@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from swarmp2p.errors import MergeError
-from swarmp2p.merge.terms import Vector
-from swarmp2p.wire.registry import CHUNK_ELEMENTS
+from swarmp2p.errors import MergeError, RemoteProtocolError
+from swarmp2p.merge import codec
+from swarmp2p.merge.terms import Vector, first_non_finite
+from swarmp2p.wire.registry import CHUNK_ELEMENTS, ENCODING_FP32, Code
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 Integers = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
+Buffer = bytes | bytearray | memoryview
 
 # What the training side hands in and gets back. NumPy has no bfloat16: such a tensor comes as
 # float32 and goes back as float32 whose values bfloat16 can hold.
@@ -40,7 +42,6 @@ _NUMPY_DTYPES: Mapping[str, np.dtype[Any]] = {
 }
 _MAX_I64 = 2**63 - 1
 _MAX_BF16 = float.fromhex("0x1.fep127")
-_FINITE_BLOCK = 1 << 16  # elements: the mask of one block stays in cache
 
 
 def compute_dtype(schema: Schema) -> np.dtype[Any]:
@@ -86,7 +87,9 @@ def unflatten(floats: Vector, integers: Integers, schema: Schema) -> dict[str, A
         if tensor.is_float:
             values = _narrow(floats[part], tensor.dtype)
         else:
-            _check_range(integers[part], tensor)
+            problem = _range_problem(integers[part], tensor)
+            if problem is not None:
+                raise MergeError(problem)
             values = integers[part].astype(_NUMPY_DTYPES[tensor.dtype])
         params[tensor.name] = values.reshape(tensor.shape)
     return params
@@ -111,31 +114,47 @@ def encode_chunks(schema: Schema, floats: Vector, integers: Integers) -> list[me
 
 
 def decode_chunks(
-    schema: Schema, chunks: Sequence[bytes | bytearray | memoryview]
+    schema: Schema,
+    chunks: Sequence[Buffer],
+    encoding: int = ENCODING_FP32,
+    base: Vector | None = None,
 ) -> tuple[Vector, Integers]:
-    """Copy the chunks of a blob in the fp32 encoding into (float section, integer section).
+    """Decode the chunks of an update into (float section, integer section), both copies.
 
-    Raises MergeError for a wrong number or size of chunks, for NaN or infinity and for integers
-    outside their tensor's dtype, naming the tensor.
+    `base` is the float section of the round's base, which int8 is the difference to. The error
+    names the tensor. Raises RemoteProtocolError: BAD_PROOF for a wrong number or size of chunks
+    (CHUNK-003), NON_FINITE (CHUNK-004), MALFORMED (CHUNK-018); LocalProtocolError for an encoding
+    the schema cannot have.
     """
-    sizes = chunk_sizes(schema)
+    sizes = chunk_sizes(schema, encoding)
+    # CHUNK-003: the schema fixes all sizes; no byte is decoded before they are right.
     if len(chunks) != len(sizes):
-        raise MergeError(f"the blob has {len(chunks)} chunks; its schema makes {len(sizes)}")
+        raise RemoteProtocolError(
+            Code.BAD_PROOF, f"the blob has {len(chunks)} chunks; its schema makes {len(sizes)}"
+        )
+    for index, (data, size) in enumerate(zip(chunks, sizes, strict=True)):
+        if len(data) != size:
+            raise RemoteProtocolError(
+                Code.BAD_PROOF, f"chunk {index} has {len(data)} bytes; its schema makes {size}"
+            )
     floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
     integers: Integers = np.empty(schema.integer_elements, np.int64)
-    sections: list[Array] = [
-        section[start : start + CHUNK_ELEMENTS]
-        for section in (floats, integers)
-        for start in range(0, section.size, CHUNK_ELEMENTS)
-    ]
-    for index, (data, size, section) in enumerate(zip(chunks, sizes, sections, strict=True)):
-        if len(data) != size:
-            raise MergeError(f"chunk {index} has {len(data)} bytes; its schema makes {size}")
-        section[:] = np.frombuffer(data, section.dtype.newbyteorder("<"))
-    check_finite(floats, schema, "the decoded update")
+    parts = [slice(at, at + CHUNK_ELEMENTS) for at in range(0, floats.size, CHUNK_ELEMENTS)]
+    for part, data in zip(parts, chunks, strict=False):
+        near = None if base is None else base[part]
+        codec.decode_into(floats[part], data, encoding, near, first=part.start)
+        odd = first_non_finite(floats[part])
+        if odd is not None:  # CHUNK-004
+            name = element_name(schema, part.start + odd)
+            value = floats[part.start + odd]
+            raise RemoteProtocolError(Code.NON_FINITE, f"the decoded update: {name} is {value}")
+    for at, data in enumerate(chunks[len(parts) :]):
+        start = at * CHUNK_ELEMENTS
+        integers[start : start + CHUNK_ELEMENTS] = np.frombuffer(data, "<i8")
     for tensor, part in _parts(schema):
-        if not tensor.is_float:
-            _check_range(integers[part], tensor)
+        problem = None if tensor.is_float else _range_problem(integers[part], tensor)
+        if problem is not None:  # CHUNK-018
+            raise RemoteProtocolError(Code.MALFORMED, f"the decoded update: {problem}")
     return floats, integers
 
 
@@ -151,15 +170,6 @@ def element_name(schema: Schema, index: int, *, integer: bool = False) -> str:
     tensor = bisect_right(ends, index)
     within = index - (ends[tensor - 1] if tensor else 0)
     return f"tensor {tensors[tensor].name!r}, element {within}"
-
-
-def first_non_finite(vector: Vector) -> int | None:
-    """Index of the first NaN or infinity, or None."""
-    for start in range(0, vector.size, _FINITE_BLOCK):
-        finite = np.isfinite(vector[start : start + _FINITE_BLOCK])
-        if not finite.all():
-            return start + int(np.argmin(finite))
-    return None
 
 
 def check_finite(floats: Vector, schema: Schema, whose: str) -> None:
@@ -217,7 +227,8 @@ def _check_sections(floats: Vector, integers: Integers, schema: Schema) -> None:
             )
 
 
-def _check_range(values: Integers, tensor: TensorSpec) -> None:
+def _range_problem(values: Integers, tensor: TensorSpec) -> str | None:
+    """The first value that the tensor's dtype cannot hold, in words, or None."""
     dtype = _NUMPY_DTYPES[tensor.dtype]
     low, high = 0, 1
     if tensor.dtype != "bool":
@@ -225,10 +236,11 @@ def _check_range(values: Integers, tensor: TensorSpec) -> None:
     odd = (values < low) | (values > high)
     if odd.any():
         at = int(np.argmax(odd))
-        raise MergeError(
+        return (
             f"tensor {tensor.name!r}, element {at} is {values[at]}; {tensor.dtype} holds "
             f"{low} to {high}"
         )
+    return None
 
 
 def _narrow(values: Vector, dtype: str) -> Array:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from swarmp2p.errors import MergeError
-from swarmp2p.merge.layout import first_non_finite
 from swarmp2p.merge.order import Median, TrimmedMean, WeightedMedian, WeightedTrimmedMean
 from swarmp2p.merge.reducers import Updates, check_arithmetic, merge_stat
 from swarmp2p.merge.robust import (
@@ -18,7 +17,7 @@ from swarmp2p.merge.robust import (
     NearestNeighbourMixing,
     Strict,
 )
-from swarmp2p.merge.terms import MergeRule, Pool, Terms, Vector, require
+from swarmp2p.merge.terms import MergeRule, Pool, Terms, Vector, first_non_finite, require
 
 __all__ = ["MAX_WEIGHT", "MergeResult", "MergeRule", "merge", "rule_named", "rule_names", "weigh"]
 

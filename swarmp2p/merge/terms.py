@@ -12,6 +12,18 @@ from swarmp2p.errors import MergeError
 Vector = npt.NDArray[np.floating[Any]]  # 1-D, float32 or float64: the compute dtype
 
 
+_FINITE_BLOCK = 1 << 16  # elements: the mask of one block stays in cache
+
+
+def first_non_finite(vector: Vector) -> int | None:
+    """Index of the first NaN or infinity, or None."""
+    for start in range(0, vector.size, _FINITE_BLOCK):
+        finite = np.isfinite(vector[start : start + _FINITE_BLOCK])
+        if not finite.all():
+            return start + int(np.argmin(finite))
+    return None
+
+
 class Pool(Protocol):
     """Threads lent to the engine; concurrent.futures.ThreadPoolExecutor is one."""
 

@@ -10,14 +10,9 @@ from collections.abc import Callable
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.ledger.interface import ChainView, Phase
 from swarmp2p.node.context import Context
-from swarmp2p.protocol.gossip import (
-    Equivocation,
-    GossipRules,
-    GossipView,
-    Judgement,
-    Verdict,
-    verify_equivocation,
-)
+from swarmp2p.protocol.gossip import GossipRules, GossipView
+from swarmp2p.protocol.repeats import verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation, Judgement, Verdict
 from swarmp2p.seams import Outcome, Slot
 from swarmp2p.wire import canonical
 from swarmp2p.wire.envelope import Header

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from swarmp2p.crypto import identity
-from swarmp2p.errors import MergeError, StateError
+from swarmp2p.errors import MergeError, RemoteProtocolError, StateError
 from swarmp2p.ledger.interface import Commit
 from swarmp2p.node.context import Context, bitmap_of
 from swarmp2p.node.vectors import Blob
@@ -240,7 +240,7 @@ class Steps:
             self._pulls[peer] = scope
             try:
                 await self._fetch_whole(peer, manifest.root)
-            except MergeError as error:
+            except RemoteProtocolError as error:
                 self._c.log("update-unusable", peer=peer.hex(), round=number, why=str(error))
                 return
             finally:
@@ -280,7 +280,7 @@ class Steps:
         roots, weights = [s.root for s in sources], [s.weight for s in sources]
         try:
             result = self._node.vectors.merge(self._c.store, update.base, roots, weights)
-        except MergeError as error:
+        except (MergeError, RemoteProtocolError) as error:
             # A roster outside the rule's range: nobody attests, and the round ends void.
             self._c.log("merge-refused", round=step.round, why=str(error))
             return

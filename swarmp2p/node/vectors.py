@@ -64,7 +64,7 @@ class Vectors:
         return _blob([bytes(size) for size in self.sizes])
 
     def verify(self, store: ChunkSource, root: bytes) -> None:
-        """Refuse a whole blob that holds a value no merge takes. Raises MergeError.
+        """Refuse a whole blob that holds a value no merge takes. Raises RemoteProtocolError.
 
         ROUND-021: held means every chunk verified, finite and decodable; nothing else refuses.
         """

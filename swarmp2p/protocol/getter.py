@@ -3,9 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from swarmp2p.crypto.merkle import verify_chunk
 from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
+from swarmp2p.protocol.machine import Machine
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
 from swarmp2p.wire.messages import (
     ChunkReply,
@@ -47,12 +49,43 @@ class GetterDone:
 GetterEvent = ChunkVerified | ChunkRefused | GetterDone
 
 
-class Getter:
+class State(Enum):
+    """Where a transfer stands."""
+
+    WAITING = "waiting"
+    PAYLOAD = "payload"
+    DONE = "done"
+    CLOSED = "closed"
+
+
+class Event(Enum):
+    """What moves it."""
+
+    REFUSED = "reply with a refusal"
+    FOUND = "reply with a chunk"
+    VERIFIED = "all bytes, chunk right"
+    FINISHED = "nothing open or wanted"
+    BROKEN = "timer, end of stream, broken rule"
+
+
+TABLE = {
+    (State.WAITING, Event.REFUSED): State.WAITING,
+    (State.WAITING, Event.FOUND): State.PAYLOAD,
+    (State.PAYLOAD, Event.VERIFIED): State.WAITING,
+    (State.WAITING, Event.FINISHED): State.DONE,
+    (State.WAITING, Event.BROKEN): State.CLOSED,
+    (State.PAYLOAD, Event.BROKEN): State.CLOSED,
+}
+
+
+class Getter(Machine[State, Event]):
     """Fetches chunks of one blob over one stream. Does no I/O.
 
     After each call, send data_to_send(), act on events(), and call handle_timer() at
     next_deadline(). Payloads are bounded by `sizes` before a byte of them is awaited.
     """
+
+    table = TABLE
 
     def __init__(
         self,
@@ -68,6 +101,7 @@ class Getter:
         Raises LocalProtocolError for a root that is no hash, an index outside the blob or named
         twice, or a window outside its bounds.
         """
+        super().__init__(State.WAITING)
         if len(root) != 32:
             raise LocalProtocolError(f"a root has 32 bytes, not {len(root)}")
         self._root = root
@@ -86,7 +120,6 @@ class Getter:
         self._events: list[GetterEvent] = []
         self._heard = False
         self._since = now
-        self._over = False
         self._finish()  # Nothing may be wanted at all.
 
     def receive_data(self, data: bytes, *, now: float) -> None:
@@ -103,14 +136,19 @@ class Getter:
                 else:
                     self._payload(self._reply, item, now)
         except RemoteProtocolError:
-            self._over = True
+            self.fire(Event.BROKEN)
             raise
+
+    @property
+    def _over(self) -> bool:
+        return self.state in (State.DONE, State.CLOSED)
 
     def _header(self, reply: ChunkReply, now: float) -> None:
         # CHUNK-010: replies come in the order of the requests, and only to them.
         if not self._asked or (reply.root, reply.index) != (self._root, self._asked[0]):
             raise RemoteProtocolError(Code.UNEXPECTED, "a reply to no open chunk request")
         if reply.code != Code.OK:
+            self.fire(Event.REFUSED)
             self._answered(ChunkRefused(reply.index, reply.code), now)
             return
         # CHUNK-003: the schema fixes a chunk's size before its first byte.
@@ -119,12 +157,14 @@ class Getter:
             raise RemoteProtocolError(
                 Code.BAD_PROOF, f"chunk {reply.index} of {reply.size} bytes; it has {expected}"
             )
+        self.fire(Event.FOUND)
         self._reply = reply
         self._decoder.take_raw(reply.size)
 
     def _payload(self, reply: ChunkReply, data: bytes, now: float) -> None:
         # CHUNK-006, CHUNK-007: a chunk counts only with a proof under the root.
         verify_chunk(self._root, len(self._sizes), reply.index, data, reply.proof)
+        self.fire(Event.VERIFIED)
         self._reply = None
         self._answered(ChunkVerified(reply.index, data, reply.proof), now)
 
@@ -135,15 +175,15 @@ class Getter:
         self._finish()
 
     def _finish(self) -> None:
-        if not self._asked and not self._wanted and not self._over:
-            self._over = True
+        if not self._asked and not self._wanted:
+            self.fire(Event.FINISHED)
             self._events.append(GetterDone())
 
     def receive_eof(self, *, now: float) -> None:
         """The provider ended the stream. Raises RemoteProtocolError with chunks still owed."""
         del now
         if not self._over:
-            self._over = True
+            self.fire(Event.BROKEN)
             raise RemoteProtocolError(Code.UNEXPECTED, "the stream ended with chunks still owed")
 
     def data_to_send(self) -> list[bytes]:
@@ -170,5 +210,5 @@ class Getter:
         """Raises RemoteProtocolError(TIMEOUT) once the deadline has passed."""
         deadline = self.next_deadline()
         if deadline is not None and now >= deadline:
-            self._over = True
+            self.fire(Event.BROKEN)
             raise RemoteProtocolError(Code.TIMEOUT, "the provider is too slow")

@@ -4,30 +4,23 @@ The order is cheapest first, and nothing is kept of a message before its signatu
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 
 from swarmp2p.crypto.identity import commitment, verify_envelope_signature
 from swarmp2p.errors import RemoteProtocolError
+from swarmp2p.protocol.repeats import SlotMemory
+from swarmp2p.protocol.verdicts import Judgement, Verdict, ignore, reject
 from swarmp2p.wire.envelope import EVERYONE, Envelope, Header, decode_envelope
 from swarmp2p.wire.messages import UpdateManifest, decode_update_manifest
 from swarmp2p.wire.registry import (
     CONTROL_BURST,
     CONTROL_MESSAGES_PER_SECOND,
+    ENCODING_FP32,
     KIND_UPDATE_MANIFEST,
     MAX_PEERS,
-    SLOT_KINDS,
     WIRE_VERSION,
     Code,
 )
-
-
-class Judgement(Enum):
-    """What becomes of a message."""
-
-    ACCEPT = "accept"
-    IGNORE = "ignore"
-    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +36,6 @@ class GossipView:
     roster: Mapping[bytes, tuple[bytes, int]]
     base_digest: bytes
     commit_closed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Equivocation:
-    """Two envelopes of one slot with different bodies, both validly signed: a proof."""
-
-    first: bytes
-    second: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome for one message. `code` RETRY: valid as far as can be told, but too early."""
-
-    outcome: Judgement
-    reason: str
-    code: int = Code.OK
-    envelope: Envelope | None = None
-    manifest: UpdateManifest | None = None
-    equivocation: Equivocation | None = None
 
 
 @dataclass
@@ -88,23 +61,17 @@ class _Bucket:
     filled: float = 0.0
 
 
-@dataclass
-class _Seen:
-    """Verified envelopes of the current round, by sender."""
-
-    round: int = 0
-    by_sender: dict[bytes, bytes] = field(default_factory=dict)
-
-
 class GossipRules:
     """The rules with their small memory: buckets by forwarder, one envelope a sender and round."""
 
-    def __init__(self, domain: bytes, schema_hash: bytes) -> None:
-        """`domain` is D of the run, `schema_hash` the manifest's."""
+    def __init__(self, domain: bytes, schema_hash: bytes, encoding: int = ENCODING_FP32) -> None:
+        """`domain` is D of the run; `schema_hash` and `encoding` are the run manifest's."""
         self._domain = domain
         self._schema_hash = schema_hash
+        self._encoding = encoding
         self._buckets: dict[bytes, _Bucket] = {}
-        self._seen = _Seen()
+        self._round_seen = 0
+        self._slots = SlotMemory()
         self._rules: tuple[Callable[[_Message, GossipView], Verdict | None], ...] = (
             self._kind,
             self._enrolled,
@@ -124,8 +91,8 @@ class GossipRules:
 
         `forwarder` is the connected peer that it came from, proven by the handshake.
         """
-        if view.round != self._seen.round:
-            self._seen = _Seen(view.round)
+        if view.round != self._round_seen:
+            self._round_seen, self._slots = view.round, SlotMemory()
         try:
             # GOSSIP-001: an envelope within its bounds.
             message = _Message(data, decode_envelope(data), forwarder, now)
@@ -134,31 +101,31 @@ class GossipRules:
                 if verdict is not None:
                     return verdict
         except RemoteProtocolError as error:
-            return _reject(error.code, str(error))
-        self._seen.by_sender[message.header.sender] = data
+            return reject(error.code, str(error))
+        self._slots.keep(message.envelope, data)
         return Verdict(Judgement.ACCEPT, "accepted", Code.OK, message.envelope, message.manifest)
 
     def _kind(self, message: _Message, _view: GossipView) -> Verdict | None:
         # GOSSIP-002: a known kind and version, to everyone, in the manifest's only slot.
         header = message.header
         if header.kind != KIND_UPDATE_MANIFEST:
-            return _ignore(Code.UNEXPECTED, f"kind {header.kind} is not gossiped")
+            return ignore(Code.UNEXPECTED, f"kind {header.kind} is not gossiped")
         if header.wire_version != WIRE_VERSION:
-            return _ignore(Code.WRONG_VERSION, f"wire version {header.wire_version}")
+            return ignore(Code.WRONG_VERSION, f"wire version {header.wire_version}")
         if header.recipient != EVERYONE or header.attempt or header.index:
-            return _reject(Code.MALFORMED, "a manifest is for everyone, attempt 0, index 0")
+            return reject(Code.MALFORMED, "a manifest is for everyone, attempt 0, index 0")
         return None
 
     def _enrolled(self, message: _Message, view: GossipView) -> Verdict | None:
         # GOSSIP-003: enrolled senders only; the forwarder may not know yet of a revocation.
         if message.header.sender not in view.enrolled:
-            return _ignore(Code.NOT_ENROLLED, "the sender is not enrolled")
+            return ignore(Code.NOT_ENROLLED, "the sender is not enrolled")
         return None
 
     def _round(self, message: _Message, view: GossipView) -> Verdict | None:
         # GOSSIP-004: only the current round; views of the chain differ, so no strike.
         if message.header.round != view.round:
-            return _ignore(
+            return ignore(
                 Code.WRONG_ROUND, f"round {message.header.round}; the current one is {view.round}"
             )
         return None
@@ -173,31 +140,19 @@ class GossipRules:
         bucket.tokens = min(float(CONTROL_BURST), bucket.tokens + max(0.0, gained))
         bucket.filled = max(bucket.filled, message.now)
         if bucket.tokens < 1:
-            return _ignore(Code.TOO_MANY, "too many messages from this forwarder")
+            return ignore(Code.TOO_MANY, "too many messages from this forwarder")
         bucket.tokens -= 1
         return None
 
     def _signature(self, message: _Message, _view: GossipView) -> Verdict | None:
         # GOSSIP-006: signed by the sender, in our domain.
-        if self._seen.by_sender.get(message.header.sender) != message.data:
+        if not self._slots.holds(message.envelope, message.data):
             verify_envelope_signature(message.envelope, self._domain)
         return None
 
     def _repeat(self, message: _Message, _view: GossipView) -> Verdict | None:
-        earlier = self._seen.by_sender.get(message.header.sender)
-        if earlier is None:
-            return None
-        # GOSSIP-007: the same again is dropped in silence.
-        if decode_envelope(earlier).body == message.envelope.body:
-            return _ignore(Code.REPLAY, "seen before")
-        # GOSSIP-008: another body in the same slot is an equivocation.
-        return Verdict(
-            Judgement.REJECT,
-            "two bodies for one slot",
-            Code.EQUIVOCATION,
-            message.envelope,
-            equivocation=Equivocation(earlier, message.data),
-        )
+        # GOSSIP-007, GOSSIP-008: the same again is dropped; another body is an equivocation.
+        return self._slots.check(message.envelope, message.data)
 
     def _body(self, message: _Message, _view: GossipView) -> Verdict | None:
         # GOSSIP-009: a well-formed manifest.
@@ -219,23 +174,25 @@ class GossipRules:
     def _roster(self, message: _Message, view: GossipView) -> Verdict | None:
         # GOSSIP-011: members of the roster only.
         if message.header.sender not in view.roster:
-            return _ignore(Code.NOT_IN_ROSTER, "the sender is not in the roster")
+            return ignore(Code.NOT_IN_ROSTER, "the sender is not in the roster")
         return None
 
     def _terms(self, message: _Message, view: GossipView) -> Verdict | None:
-        # GOSSIP-012: the run's schema and the round's base.
+        # GOSSIP-012: the run's schema and encoding, and the round's base.
         manifest = message.manifest
         if manifest is None or manifest.schema_hash != self._schema_hash:
-            return _reject(Code.BAD_SCHEMA, "another schema than the run's")
+            return reject(Code.BAD_SCHEMA, "another schema than the run's")
+        if manifest.encoding != self._encoding:
+            return reject(Code.BAD_SCHEMA, "another encoding than the run's")
         if manifest.base_digest != view.base_digest:
-            return _reject(Code.BAD_COMMITMENT, "another base than the round's")
+            return reject(Code.BAD_COMMITMENT, "another base than the round's")
         return None
 
     def _commitment(self, message: _Message, view: GossipView) -> Verdict | None:
         # GOSSIP-013: C is recomputed; it and the weight equal the chain's.
         manifest, sender = message.manifest, message.header.sender
         if manifest is None:
-            return _reject(Code.MALFORMED, "no manifest")
+            return reject(Code.MALFORMED, "no manifest")
         expected, weight = view.roster[sender]
         computed = commitment(
             self._domain,
@@ -248,37 +205,5 @@ class GossipRules:
             manifest.salt,
         )
         if computed != expected or manifest.weight != weight:
-            return _reject(Code.BAD_COMMITMENT, "commitment or weight differ from the chain's")
+            return reject(Code.BAD_COMMITMENT, "commitment or weight differ from the chain's")
         return None
-
-
-def verify_equivocation(proof: Equivocation, domain: bytes) -> Header:
-    """The header of the slot that was signed twice. Raises RemoteProtocolError otherwise."""
-    first, second = decode_envelope(proof.first), decode_envelope(proof.second)
-    for envelope in (first, second):
-        verify_envelope_signature(envelope, domain)
-    # Only slot kinds are signed once, and a new key epoch opens no second slot.
-    same = _slot(first.header) == _slot(second.header) and first.header.kind in SLOT_KINDS
-    if not same or first.body == second.body:
-        raise RemoteProtocolError(Code.MALFORMED, "the two envelopes are no equivocation")
-    return first.header
-
-
-def _slot(header: Header) -> tuple[object, ...]:
-    """What may be signed once; the key epoch and the wire version are no part of it."""
-    return (
-        header.sender,
-        header.kind,
-        header.round,
-        header.attempt,
-        header.recipient,
-        header.index,
-    )
-
-
-def _ignore(code: int, reason: str) -> Verdict:
-    return Verdict(Judgement.IGNORE, reason, code)
-
-
-def _reject(code: int, reason: str) -> Verdict:
-    return Verdict(Judgement.REJECT, reason, code)

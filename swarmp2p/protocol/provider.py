@@ -2,8 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 
 from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
+from swarmp2p.protocol.machine import Machine
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
 from swarmp2p.wire.messages import (
     ChunkReply,
@@ -24,24 +26,52 @@ class ChunkWanted:
     index: int
 
 
-class Provider:
+class State(Enum):
+    """Where the stream stands."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+class Event(Enum):
+    """What moves it."""
+
+    REQUEST = "request"
+    ANSWER = "answer to the oldest request"
+    END = "getter ended its direction"
+    BROKEN = "broken rule"
+
+
+TABLE = {
+    (State.OPEN, Event.REQUEST): State.OPEN,
+    (State.OPEN, Event.ANSWER): State.OPEN,
+    (State.OPEN, Event.END): State.ENDED,
+    (State.ENDED, Event.ANSWER): State.ENDED,
+    (State.OPEN, Event.BROKEN): State.CLOSED,
+}
+
+
+class Provider(Machine[State, Event]):
     """Serves one stream. Does no I/O.
 
     After each call, send data_to_send() and act on events(). Requests are answered in order: each
     `send_chunk` or `refuse` answers the oldest unanswered one.
     """
 
+    table = TABLE
+
     def __init__(self) -> None:
+        super().__init__(State.OPEN)
         self._decoder = FrameDecoder()
         self._open: deque[ChunkRequest] = deque()
         self._events: list[ChunkWanted] = []
         self._out: list[Buffer] = []
-        self._dead = False
 
     def receive_data(self, data: bytes, *, now: float) -> None:
-        """Bytes from the getter. Raises RemoteProtocolError; the stream is dead then."""
+        """Bytes from the getter. Raises RemoteProtocolError; the stream is to be reset then."""
         del now
-        if self._dead:
+        if self.state is not State.OPEN:
             return
         try:
             # One by one, so that the requests before a broken one count, however they are cut.
@@ -49,7 +79,7 @@ class Provider:
             while (body := self._decoder.next_item()) is not None:
                 self._request(decode_chunk_request(body))
         except RemoteProtocolError:
-            self._dead = True
+            self.fire(Event.BROKEN)
             raise
 
     def _request(self, request: ChunkRequest) -> None:
@@ -58,15 +88,21 @@ class Provider:
             raise RemoteProtocolError(
                 Code.TOO_MANY, f"more than {MAX_CHUNKS_IN_FLIGHT} unanswered chunk requests"
             )
+        self.fire(Event.REQUEST)
         self._open.append(request)
         self._events.append(ChunkWanted(request.root, request.index))
 
     def receive_eof(self, *, now: float) -> None:
         """The getter asks no more. Raises RemoteProtocolError inside a request."""
         del now
-        if not self._dead:
-            self._dead = True
+        if self.state is not State.OPEN:
+            return
+        try:
             self._decoder.receive_eof()
+        except RemoteProtocolError:
+            self.fire(Event.BROKEN)
+            raise
+        self.fire(Event.END)
 
     def send_chunk(self, data: Buffer, proof: tuple[bytes, ...]) -> None:
         """Answer the oldest request. The payload is handed on, not copied."""
@@ -74,7 +110,7 @@ class Provider:
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         reply = ChunkReply(Code.OK, request.root, request.index, size, tuple(proof))
         header = encode_frame(encode_chunk_reply(reply))
-        self._open.popleft()
+        self._answered()
         self._out += [header, data]
 
     def refuse(self, code: int) -> None:
@@ -83,8 +119,12 @@ class Provider:
         header = encode_frame(
             encode_chunk_reply(ChunkReply(code, request.root, request.index, 0, ()))
         )
-        self._open.popleft()
+        self._answered()
         self._out.append(header)
+
+    def _answered(self) -> None:
+        self.fire(Event.ANSWER)
+        self._open.popleft()
 
     def _oldest(self) -> ChunkRequest:
         if not self._open:

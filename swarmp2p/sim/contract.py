@@ -12,17 +12,22 @@ from swarmp2p.ledger.interface import Attestation, Commit, Phase, RoundView
 
 ZERO = bytes(32)
 _MOST_DOUBLINGS = 4
+UNITS = 256  # averages count in 1/256 block
 
 
 @dataclass(frozen=True)
 class ContractTerms:
-    """What the contract is built with; blocks and peers."""
+    """What the contract is built with; blocks and peers.
+
+    `commit_blocks` and `exchange_blocks` are first guesses, `lo` and `hi` bound a window.
+    """
 
     last_round: int = 10
     min_peers: int = 0
     commit_blocks: int = 20
     exchange_blocks: int = 20
-    post_blocks: int = 4
+    lo: int = 4
+    hi: int = 1200
     depth: int = 0
     init_root: bytes = ZERO
 
@@ -83,7 +88,8 @@ class RunContract:
         self.finished = False
         self.stopped = False
         self.voids = 0
-        self.previous_void = False
+        self.commit_average = UNITS * terms.commit_blocks
+        self.exchange_average = UNITS * terms.exchange_blocks
         self.recent: list[set[int]] = [set(), set()]
         self.joined: set[int] = set()
         self.stop_votes: set[int] = set()
@@ -107,10 +113,11 @@ class RunContract:
             return may
         return (self.recent[0] | self.recent[1] | self.joined) & may
 
-    def window(self, blocks: int, attempt: int) -> int:
+    def window(self, average: int, attempt: int) -> int:
         """A phase's length in blocks: doubled for attempts 1 and 2 and per void round before."""
+        length = min(self.terms.hi, max(self.terms.lo, 3 * average // UNITS))
         doublings = min(self.voids, _MOST_DOUBLINGS)
-        return int((self.terms.depth + blocks) * (2 if attempt else 1) * 2**doublings)
+        return int((self.terms.depth + length) * (2 if attempt else 1) * 2**doublings)
 
     # -- blocks
 
@@ -139,6 +146,7 @@ class RunContract:
         self._require(self.genesis_root == ZERO, "GenesisAlreadySet")
         self._require(owner or root == self.terms.init_root != ZERO, "NotAllowed")
         self.genesis_root = self.last_root = root
+        self.now.opened = self.block
 
     def join(self, who: int) -> None:
         """Ask to be waited for."""
@@ -229,12 +237,12 @@ class RunContract:
             here.min_peers = self.min_peers()
             here.frozen = frozenset(self.live)
             here.frozen_block = self.block
-            here.commit_deadline = self.block + self.window(self.terms.commit_blocks, 0)
+            here.commit_deadline = self.block + self.window(self.commit_average, 0)
 
     def _maybe_close(self) -> None:
         here, active = self.now, self.active()
         everyone = bool(active) and active <= set(here.commits)
-        if everyone and len(here.commits) >= self.min_peers() and not self.previous_void:
+        if everyone and len(here.commits) >= self.min_peers() and not self.voids:
             self._close()
 
     def _close(self) -> None:
@@ -250,8 +258,8 @@ class RunContract:
         here = self.now
         here.phase, here.attempt, here.roster = Phase.ATTEMPT, attempt, roster
         here.started = self.block
-        here.exchange_deadline = self.block + self.window(self.terms.exchange_blocks, attempt)
-        here.last_post = here.exchange_deadline + self.terms.depth + self.terms.post_blocks
+        here.exchange_deadline = self.block + self.window(self.exchange_average, attempt)
+        here.last_post = here.exchange_deadline + self.terms.depth + self.terms.lo
         here.attests, here.haves = {}, {}
 
     def _end(self, phase: Phase, root: bytes, aux: bytes) -> None:
@@ -262,14 +270,28 @@ class RunContract:
         self.recent = [self.recent[1], set(here.commits)]
         self.joined -= set(here.commits)
         if phase is Phase.SEALED:
+            self._learn()
             self.last_root, self.last_sealed_round, self.voids = root, here.number, 0
         else:
             self.voids += 1
-        self.previous_void = phase is Phase.VOID
         if phase is Phase.SEALED and here.number >= self.terms.last_round:
             self.finished = True
         elif not self._count_stop_votes():
             self.now = Round(here.number + 1, self.block)
+
+    def _learn(self) -> None:
+        """The sealed round moves both averages by an eighth.
+
+        Attempt 0 of a round after a sealed one only lowers: a peer that serves just before the
+        deadline must not drive the window up.
+        """
+        here = self.now
+        used = UNITS * (self.block - here.started)
+        if here.attempt == 0 and not self.voids:
+            used = min(used, self.exchange_average)
+        self.exchange_average = (7 * self.exchange_average + used) // 8
+        used = UNITS * (here.frozen_block - here.opened)
+        self.commit_average = (7 * self.commit_average + used) // 8
 
     def _count_stop_votes(self) -> bool:
         votes = len(self.stop_votes & self.live)

@@ -82,6 +82,8 @@ class MemoryChain:
             last_sealed_round=contract.last_sealed_round,
             last_root=contract.last_root,
             consecutive_voids=contract.voids,
+            commit_average=contract.commit_average,
+            exchange_average=contract.exchange_average,
             active=frozenset(contract.active()),
             members=tuple(self.members),
         )
@@ -108,7 +110,8 @@ class MemoryChain:
             min_peers=terms.min_peers,
             commit_blocks=terms.commit_blocks,
             exchange_blocks=terms.exchange_blocks,
-            post_blocks=terms.post_blocks,
+            lo=terms.lo,
+            hi=terms.hi,
             depth=terms.depth,
         )
 

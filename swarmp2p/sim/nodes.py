@@ -64,7 +64,8 @@ class SimWorld:
             min_peers=manifest.min_peers,
             commit_blocks=manifest.commit_blocks,
             exchange_blocks=manifest.exchange_blocks,
-            post_blocks=manifest.post_blocks,
+            lo=manifest.lo,
+            hi=manifest.hi,
             depth=manifest.depth,
             init_root=manifest.init_root,
         )

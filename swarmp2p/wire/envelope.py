@@ -12,6 +12,7 @@ from swarmp2p.wire.registry import (
     MAX_ENVELOPE_BYTES,
     MAX_KIND_BYTES,
     SLOT_KINDS,
+    STREAM_KINDS,
     TAG_SIGNATURE,
     Code,
 )
@@ -109,6 +110,11 @@ def decode_envelope(data: bytes) -> Envelope:
     if header.kind in SLOT_KINDS and seq != 0:  # ENV-005
         raise RemoteProtocolError(Code.MALFORMED, f"envelope: seq {seq} in a slot kind; 0 expected")
     return Envelope(header, data[start : start + length], data[-_SIGNATURE_BYTES:])
+
+
+def is_stream_kind(kind: str) -> bool:
+    """Whether `kind` is of class stream: registered as one, or an experiment (spec/04, "Kinds")."""
+    return kind in STREAM_KINDS or kind.startswith("x-")
 
 
 def _header_parts(header: Header) -> tuple[bytes, bytes, bytes]:

@@ -4,13 +4,14 @@ Every message is a closed map with one-letter keys (spec/schema/messages.cddl). 
 RemoteProtocolError; encoders raise LocalProtocolError for whatever a decoder would refuse.
 """
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
 from swarmp2p.wire import canonical
+from swarmp2p.wire.fields import Fields
 from swarmp2p.wire.registry import (
     ENCODINGS,
     MAX_AGENT_BYTES,
@@ -28,7 +29,6 @@ from swarmp2p.wire.registry import (
 )
 
 _Message = TypeVar("_Message")
-_Sized = TypeVar("_Sized", list[Any], dict[str, Any])
 
 _MICRO = 1_000_000
 _METRIC_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")
@@ -110,21 +110,17 @@ def encode_hello(message: Hello) -> bytes:
 
 def decode_hello(data: bytes) -> Hello:
     """Read a Hello. Whether version and domain suit us is judged by the hello machine."""
-    fields = _Fields(data, "hello", "adekv")
-    agent = fields.text("a", MAX_AGENT_BYTES)
+    fields = Fields(canonical.decode(data), "hello", "adekv")
+    agent = fields.text("a", 0, MAX_AGENT_BYTES)
     if not all(" " <= letter <= "~" for letter in agent):
         raise RemoteProtocolError(Code.MALFORMED, "hello: a is not printable ASCII")
+    domain = fields.hash("d")
     extensions = tuple(fields.items("e", MAX_EXTENSIONS))
     if not all(type(one) is int and one <= MAX_EXTENSION_ID for one in extensions):
         raise RemoteProtocolError(Code.MALFORMED, "hello: e holds something else than u32 ids")
     _require_rising(extensions, "hello: e")
-    return Hello(
-        wire_version=fields.uint("v", 0, 0xFFFF),
-        domain=fields.hash("d"),
-        agent=agent,
-        extensions=extensions,
-        key_epoch=fields.uint("k", 0, MAX_UINT),
-    )
+    key_epoch = fields.uint("k", 0, MAX_UINT)
+    return Hello(fields.uint("v", 0, 0xFFFF), domain, agent, extensions, key_epoch)
 
 
 def encode_chunk_request(message: ChunkRequest) -> bytes:
@@ -134,8 +130,9 @@ def encode_chunk_request(message: ChunkRequest) -> bytes:
 
 def decode_chunk_request(data: bytes) -> ChunkRequest:
     """Read a ChunkRequest."""
-    fields = _Fields(data, "chunk request", "ir")
-    return ChunkRequest(root=fields.hash("r"), index=fields.uint("i", 0, MAX_CHUNKS - 1))
+    fields = Fields(canonical.decode(data), "chunk request", "ir")
+    index = fields.uint("i", 0, MAX_CHUNKS - 1)
+    return ChunkRequest(fields.hash("r"), index)
 
 
 def encode_chunk_reply(message: ChunkReply) -> bytes:
@@ -152,17 +149,13 @@ def encode_chunk_reply(message: ChunkReply) -> bytes:
 
 def decode_chunk_reply(data: bytes) -> ChunkReply:
     """Read a ChunkReply. Only an OK reply carries a size and a proof."""
-    fields = _Fields(data, "chunk reply", "ciprs")
+    fields = Fields(canonical.decode(data), "chunk reply", "ciprs")
+    code, index = fields.uint("c", 0, 255), fields.uint("i", 0, MAX_CHUNKS - 1)
     proof = tuple(fields.items("p", MAX_PROOF_NODES))
     if not all(type(node) is bytes and len(node) == 32 for node in proof):
         raise RemoteProtocolError(Code.MALFORMED, "chunk reply: p holds something else than hashes")
-    reply = ChunkReply(
-        code=fields.uint("c", 0, 255),
-        root=fields.hash("r"),
-        index=fields.uint("i", 0, MAX_CHUNKS - 1),
-        size=fields.uint("s", 0, MAX_CHUNK_BYTES),
-        proof=proof,
-    )
+    root = fields.hash("r")
+    reply = ChunkReply(code, root, index, fields.uint("s", 0, MAX_CHUNK_BYTES), proof)
     # CHUNK-008: a payload comes with OK and only with OK.
     if (reply.code == Code.OK) != (reply.size > 0) or (reply.proof and reply.code != Code.OK):
         raise RemoteProtocolError(
@@ -188,12 +181,15 @@ def encode_update_manifest(message: UpdateManifest) -> bytes:
 
 def decode_update_manifest(data: bytes) -> UpdateManifest:
     """Read an UpdateManifest. Whether it matches the chain is judged by the gossip rules."""
-    fields = _Fields(data, "update manifest", "behmrsw")
+    fields = Fields(canonical.decode(data), "update manifest", "behmrsw")
+    base_digest = fields.hash("b")
     encoding = fields.uint("e", 0, 255)
-    if encoding not in ENCODINGS:
+    if encoding not in ENCODINGS.values():
         raise RemoteProtocolError(
-            Code.MALFORMED, f"update manifest: encoding {encoding} is not one of {set(ENCODINGS)}"
+            Code.MALFORMED,
+            f"update manifest: encoding {encoding} is not one of {sorted(ENCODINGS.values())}",
         )
+    schema_hash = fields.hash("h")
     metrics = fields.mapping("m", MAX_METRICS)
     for name, value in metrics.items():
         if not 1 <= len(name) <= MAX_METRIC_NAME_BYTES or not _METRIC_NAME.issuperset(name):
@@ -201,74 +197,14 @@ def decode_update_manifest(data: bytes) -> UpdateManifest:
         if type(value) is not int:
             raise RemoteProtocolError(Code.MALFORMED, f"update manifest: metric {name} is no u64")
     return UpdateManifest(
-        base_digest=fields.hash("b"),
-        schema_hash=fields.hash("h"),
+        base_digest=base_digest,
+        schema_hash=schema_hash,
         encoding=encoding,
         root=fields.hash("r"),
         salt=fields.hash("s"),
         weight=fields.uint("w", 1, MAX_WEIGHT),
         metrics=tuple(metrics.items()),
     )
-
-
-class _Fields:
-    """A closed map with exactly the one-letter keys given, read with type and bound checks."""
-
-    def __init__(self, data: bytes, what: str, keys: str) -> None:
-        value = canonical.decode(data)
-        if type(value) is not dict:
-            raise RemoteProtocolError(Code.MALFORMED, f"{what}: a map is expected")
-        unknown = value.keys() - set(keys)
-        if unknown:  # ENC-009: structures are closed.
-            raise RemoteProtocolError(Code.UNKNOWN_FIELD, f"{what}: field {min(unknown)!r:.80}")
-        missing = set(keys) - value.keys()
-        if missing:
-            raise RemoteProtocolError(Code.MALFORMED, f"{what}: field {min(missing)} is missing")
-        self._value: dict[str, Any] = value
-        self._what = what
-
-    def _wrong(self, key: str, expected: str) -> RemoteProtocolError:
-        value = self._value[key]
-        # A hostile value is not shown: its text can take many times its own memory.
-        shown = f"of length {len(value)}" if isinstance(value, Sized) else repr(value)
-        text = f"{self._what}: {key} must be {expected}, not {type(value).__name__} {shown}"
-        return RemoteProtocolError(Code.MALFORMED, text)
-
-    def uint(self, key: str, low: int, high: int) -> int:
-        value = self._value[key]
-        if type(value) is not int or not low <= value <= high:
-            raise self._wrong(key, f"an integer {low}..{high}")
-        return value
-
-    def hash(self, key: str) -> bytes:
-        value = self._value[key]
-        if type(value) is not bytes or len(value) != 32:
-            raise self._wrong(key, "32 bytes")
-        return value
-
-    def text(self, key: str, limit: int) -> str:
-        value = self._value[key]
-        if type(value) is not str or len(value.encode()) > limit:
-            raise self._wrong(key, f"a str of at most {limit} bytes")
-        return value
-
-    def items(self, key: str, limit: int) -> list[Any]:
-        value = self._value[key]
-        if type(value) is not list:
-            raise self._wrong(key, "an array")
-        return self._bounded(key, value, limit)
-
-    def mapping(self, key: str, limit: int) -> dict[str, Any]:
-        value = self._value[key]
-        if type(value) is not dict:
-            raise self._wrong(key, "a map")
-        return self._bounded(key, value, limit)
-
-    def _bounded(self, key: str, value: _Sized, limit: int) -> _Sized:
-        if len(value) > limit:
-            text = f"{self._what}: {key} holds {len(value)} items; at most {limit} are allowed"
-            raise RemoteProtocolError(Code.TOO_MANY, text)
-        return value
 
 
 def _require_rising(values: tuple[int, ...], what: str) -> None:

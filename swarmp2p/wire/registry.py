@@ -94,7 +94,26 @@ FLOAT_DTYPES: Final[frozenset[str]] = frozenset({"f16", "bf16", "f32", "f64"})
 
 # every element little-endian binary32; binary64 if any tensor of the schema is f64
 ENCODING_FP32: Final = 1
-ENCODINGS: Final[frozenset[int]] = frozenset({ENCODING_FP32})
+
+# the upper 16 bits of each element's binary32, little-endian
+ENCODING_BF16: Final = 2
+
+# every element little-endian binary16
+ENCODING_FP16: Final = 3
+
+# difference to the base: per block of INT8_BLOCK elements a little-endian binary32 scale, then
+# one signed byte per element
+ENCODING_INT8: Final = 4
+
+# by their names in a run manifest
+ENCODINGS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "fp32": ENCODING_FP32,
+        "bf16": ENCODING_BF16,
+        "fp16": ENCODING_FP16,
+        "int8": ENCODING_INT8,
+    }
+)
 
 # bytes: holds every control message many times over; a peer with 8 streams can pin only 512 KiB
 MAX_CONTROL_FRAME: Final = 65_536
@@ -126,6 +145,10 @@ MAX_ENVELOPE_BYTES: Final = 61_440
 
 # bytes: names of kinds are short words
 MAX_KIND_BYTES: Final = 31
+
+# (kind, recipient) per sender: no kind of this revision is a stream; an experiment needs a few,
+# and a sender must not fill memory
+MAX_STREAMS_REMEMBERED: Final = 16
 
 # sequence numbers: one durable write pays for this many; a crash skips at most this many
 SEQ_BLOCK: Final = 1_000
@@ -161,6 +184,10 @@ CHUNK_ELEMENTS: Final = 262_144
 # chunks: 2^20 elements, the unit of exact arithmetic and of shards
 SEGMENT_CHUNKS: Final = 4
 
+# elements per scale: 64 to a chunk; the scale costs 0.1 % and one outlier coarsens only its own
+# 4,096 neighbours
+INT8_BLOCK: Final = 4_096
+
 # bytes: 2^18 elements of 8 bytes (binary64 and the integer section)
 MAX_CHUNK_BYTES: Final = 2_097_152
 
@@ -178,6 +205,12 @@ MAX_SCHEMA_BYTES: Final = 262_144
 
 # bytes: a page of settings; one chunk
 MAX_RUN_MANIFEST_BYTES: Final = 65_536
+
+# bytes: the longest name of this revision has 25
+MAX_RULE_NAME_BYTES: Final = 64
+
+# blocks: 2^20: 12 days of blocks of a second; averages and doublings of it stay far below 64 bits
+MAX_WINDOW_BLOCKS: Final = 1_048_576
 
 # tensors: the largest common models have about 1,000
 MAX_TENSORS: Final = 4_096

@@ -12,7 +12,10 @@ from swarmp2p.wire.registry import (
     CHUNK_ELEMENTS,
     DTYPE_CODES,
     ENCODING_FP32,
+    ENCODING_INT8,
+    ENCODINGS,
     FLOAT_DTYPES,
+    INT8_BLOCK,
     MAX_CHUNKS,
     MAX_DIMENSION,
     MAX_RANK,
@@ -25,6 +28,7 @@ from swarmp2p.wire.registry import (
 
 _DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
 _INTEGER_BYTES = 8
+_SCALE_BYTES = 4  # of each block in int8
 _MIN_TENSOR_BYTES = 5  # name length, one letter, dtype, flags, rank
 
 
@@ -126,18 +130,32 @@ def decode_schema(data: bytes) -> Schema:
 def chunk_sizes(schema: Schema, encoding: int = ENCODING_FP32) -> tuple[int, ...]:
     """Bytes of each chunk of an update blob: the float section's, then the integer section's.
 
-    Raises LocalProtocolError for an encoding this version does not know.
+    Raises LocalProtocolError for an unknown encoding, and for one that cannot hold f64 (CHUNK-019).
     """
-    if encoding != ENCODING_FP32:
-        raise LocalProtocolError(f"encoding {encoding} is unknown; {ENCODING_FP32} (fp32) is known")
-    width = 8 if schema.compute_dtype == "f64" else 4
-    floats = _section(schema.float_elements, width)
-    return (*floats, *_section(schema.integer_elements, _INTEGER_BYTES))
+    if encoding not in ENCODINGS.values():
+        raise LocalProtocolError(f"encoding {encoding} is unknown; known are {dict(ENCODINGS)}")
+    double = schema.compute_dtype == "f64"
+    if double and encoding != ENCODING_FP32:
+        raise LocalProtocolError("a schema with an f64 tensor takes the encoding fp32 only")
+    return (
+        *(_float_bytes(n, encoding, double=double) for n in _chunks(schema.float_elements)),
+        *(n * _INTEGER_BYTES for n in _chunks(schema.integer_elements)),
+    )
 
 
-def _section(elements: int, width: int) -> tuple[int, ...]:
+def _chunks(elements: int) -> list[int]:
+    """How many elements each chunk of a section holds."""
     whole, rest = divmod(elements, CHUNK_ELEMENTS)
-    return (CHUNK_ELEMENTS * width,) * whole + ((rest * width,) if rest else ())
+    return [CHUNK_ELEMENTS] * whole + ([rest] if rest else [])
+
+
+def _float_bytes(elements: int, encoding: int, *, double: bool) -> int:
+    """Bytes of one chunk of the float section."""
+    if encoding == ENCODING_INT8:
+        return elements + _SCALE_BYTES * -(-elements // INT8_BLOCK)
+    if encoding == ENCODING_FP32:
+        return elements * (8 if double else 4)
+    return elements * 2
 
 
 class _Reader:

@@ -28,10 +28,24 @@ def least_commits(enrolled: int, owner_minimum: int) -> int:
 
 
 @dataclass
+class Average:
+    """How long something takes, in 1/256 block, learned from what it took."""
+
+    value: int
+
+    def learn(self, blocks: int, *, only_lower: bool = False) -> None:
+        taken = blocks * 256
+        if only_lower and taken > self.value:
+            taken = self.value
+        self.value = (self.value * 7 + taken) // 8
+
+
+@dataclass
 class ModelTerms:
     commit_blocks: int
     exchange_blocks: int
-    post_blocks: int
+    lo: int
+    hi: int
     depth: int
     owner_minimum: int
     last_round: int
@@ -70,6 +84,8 @@ class ModelRun:
         self.joined, self.stop_votes = set[int](), set[int]()
         self.committers: list[set[int]] = [set(), set()]  # of the last round, of the one before
         self.last_sealed = self.voids = 0
+        self.to_commits = Average(256 * terms.commit_blocks)
+        self.to_seal = Average(256 * terms.exchange_blocks)
         self.finished = self.stopped = False
         self.past: list[ModelRound] = []
         self.round = ModelRound(1, block, genesis)
@@ -86,9 +102,11 @@ class ModelRun:
             return may_commit
         return (self.committers[0] | self.committers[1] | self.joined) & may_commit
 
-    def window(self, blocks: int, attempt: int) -> int:
+    def window(self, average: Average, attempt: int) -> int:
         doubled = 2 if attempt else 1
-        return (self.terms.depth + blocks) * doubled << min(self.voids, 4)
+        expected = average.value * 3 // 256
+        length = sorted((self.terms.lo, expected, self.terms.hi))[1]
+        return (self.terms.depth + length) * doubled << min(self.voids, 4)
 
     # -- blocks
     def mine(self, blocks: int) -> None:
@@ -116,7 +134,7 @@ class ModelRun:
         if r.frozen is None and len(r.commits) >= minimum:
             r.frozen, r.frozen_block = frozenset(self.live()), self.block
             r.enrolled, r.minimum = len(self.live()), minimum
-            r.deadline = self.block + self.window(self.terms.commit_blocks, 0)
+            r.deadline = self.block + self.window(self.to_commits, 0)
 
     def close_early(self) -> None:
         everyone = bool(self.active()) and self.active() <= set(self.round.commits)
@@ -130,8 +148,8 @@ class ModelRun:
     def start_attempt(self, attempt: int, roster: set[int]) -> None:
         r = self.round
         r.attempt, r.roster, r.started = attempt, roster, self.block
-        r.exchange_deadline = self.block + self.window(self.terms.exchange_blocks, attempt)
-        r.last_post = r.exchange_deadline + self.terms.depth + self.terms.post_blocks
+        r.exchange_deadline = self.block + self.window(self.to_seal, attempt)
+        r.last_post = r.exchange_deadline + self.terms.depth + self.terms.lo
         r.attests, r.haves = {}, {}
 
     def end(self, phase: int) -> None:
@@ -140,6 +158,9 @@ class ModelRun:
         self.committers = [set(r.commits), self.committers[0]]
         self.joined -= set(r.commits)
         if phase == SEALED:
+            self.to_commits.learn(r.frozen_block - r.opened)
+            undisturbed = r.attempt == 0 and self.voids == 0
+            self.to_seal.learn(self.block - r.started, only_lower=undisturbed)
             self.base, self.last_sealed, self.voids = r.sealed[0], r.number, 0
             self.finished = 0 < self.terms.last_round <= r.number
         else:
@@ -276,6 +297,8 @@ class ModelRun:
             "stopBits": bitmap(self.stop_votes),
             "liveBits": bitmap(self.live()),
             "memberCount": len(self.enrolled),
+            "commitAverage": self.to_commits.value,
+            "exchangeAverage": self.to_seal.value,
         }
 
     def round_view(self, r: ModelRound) -> dict[str, object]:

@@ -11,15 +11,16 @@ OWNER = account(1000)
 GENESIS = keccak(text="genesis")
 COMMIT, ATTEMPT, SEALED, VOID = range(4)
 ZERO = b"\x00" * 32
-# windows: COMMIT 1 + 4 = 5 blocks, EXCHANGE 1 + 6 = 7, then 1 + 2 = 3 for late posts
+# first windows: COMMIT 1 + 3 x 2 = 7 blocks, EXCHANGE 1 + 3 x 3 = 10, then 1 + 2 = 3 for late posts
 TERMS: dict[str, Any] = {
     "manifestHash": keccak(text="manifest"),
     "initRoot": ZERO,
     "lastRound": 0,
     "minPeers": 0,
-    "commitBlocks": 4,
-    "exchangeBlocks": 6,
-    "postBlocks": 2,
+    "commitBlocks": 2,
+    "exchangeBlocks": 3,
+    "lo": 2,
+    "hi": 40,
     "depth": 1,
 }
 

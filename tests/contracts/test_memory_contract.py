@@ -19,7 +19,7 @@ class Pair:
     def __init__(self, seed):
         self.rng = rng = Random(seed)
         enrolled, owner, last = rng.randint(2, 8), rng.choice((0, 0, 2, 3)), rng.choice((3, 6))
-        windows = {"commit_blocks": 4, "exchange_blocks": 4, "post_blocks": 2}
+        windows = {"commit_blocks": 2, "exchange_blocks": 2, "lo": 2, "hi": rng.choice((4, 60))}
         depth = rng.choice((0, 1))
         terms = ModelTerms(**windows, depth=depth, owner_minimum=owner, last_round=last)
         self.model = ModelRun(terms, enrolled, 1, GENESIS)
@@ -93,6 +93,7 @@ class Pair:
         assert view.phase.name == PHASES[theirs["phase"]]
         for name, field in {
             "attempt": "attempt",
+            "openedBlock": "opened_block",
             "frozenBlock": "frozen_block",
             "commitDeadline": "commit_deadline",
             "closedBlock": "closed_block",
@@ -112,6 +113,8 @@ class Pair:
         assert bitmap(ours.active()) == bitmap(model.active())
         assert (ours.finished, ours.stopped) == (model.finished, model.stopped)
         assert (ours.last_root, ours.voids) == (model.base, model.voids)
+        assert ours.commit_average == model.to_commits.value
+        assert ours.exchange_average == model.to_seal.value
 
 
 @pytest.mark.parametrize("seed", range(120))

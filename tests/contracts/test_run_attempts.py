@@ -99,7 +99,7 @@ def test_next_attempt__waits_for_the_last_post_and_a_live_member(swarm_of: Prepa
     swarm = swarm_of(4)
     swarm.commit(0, 1, 2, 3)
     last_post = swarm.round()["lastPost"]
-    assert last_post == swarm.chain.block + 7 + 3
+    assert last_post == swarm.chain.block + 10 + 3
     for peer in range(4):
         swarm.have(peer, 0, 1, 2, 3)
     swarm.chain.mine(last_post - swarm.chain.block)
@@ -109,7 +109,7 @@ def test_next_attempt__waits_for_the_last_post_and_a_live_member(swarm_of: Prepa
     assert swarm.next_attempt(3).event_names == ["AttemptOpened"]
     view = swarm.round()
     assert (view["attempt"], view["haveBits"]) == (1, 0)
-    assert view["exchangeDeadline"] == swarm.chain.block + 2 * 7
+    assert view["exchangeDeadline"] == swarm.chain.block + 2 * 10
 
 
 def test_withholder__that_serves_two_of_three_stays_and_is_relayed(swarm_of: Prepared) -> None:
@@ -179,12 +179,13 @@ def test_windows__double_per_void_round_sixteen_times_at_most(swarm_of: Prepared
         lengths.append(view["exchangeDeadline"] - view["startedBlock"])
         swarm.expire()
         swarm.next_attempt()
-    assert lengths == [7, 14, 28, 56, 112, 112]
+    assert lengths == [10, 20, 40, 80, 160, 160]  # and a void round teaches nothing
     swarm.commit(0, 1)
     close_commit(swarm)
     swarm.attest(0, 1)
     swarm.commit(0, 1)
-    assert swarm.round()["exchangeDeadline"] == swarm.chain.block + 7
+    # sealed in the attempt's first block: 3 blocks on average become 21/8, three times that is 7
+    assert swarm.round()["exchangeDeadline"] == swarm.chain.block + 1 + 7
 
 
 # -- the end

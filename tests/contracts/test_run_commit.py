@@ -11,6 +11,7 @@ from contract_swarm import (
     ZERO,
     Prepared,
     bits,
+    close_commit,
     digest,
     owner_sends,
     refused,
@@ -24,8 +25,9 @@ def test_settings__come_back_as_deployed(swarm_of: Prepared) -> None:
     swarm = swarm_of(2, lastRound=9)
     given = swarm.chain.call(swarm.run, "settings")
     assert bytes.fromhex(given["registry"][2:]) == swarm.registry.address
-    names = ("lastRound", "minPeers", "commitBlocks", "exchangeBlocks", "postBlocks", "depth")
-    assert tuple(given[n] for n in names) == (9, 0, 4, 6, 2, 1)
+    names = ("lastRound", "minPeers", "commitBlocks", "exchangeBlocks", "lo", "hi", "depth")
+    assert tuple(given) == ("registry", "manifestHash", "initRoot", *names)
+    assert tuple(given[n] for n in names) == (9, 0, 2, 3, 2, 40, 1)
     assert given["manifestHash"] == digest("manifest")
 
 
@@ -37,7 +39,16 @@ def test_settings__come_back_as_deployed(swarm_of: Prepared) -> None:
         {"minPeers": 65},
         {"commitBlocks": 0},
         {"exchangeBlocks": 0},
-        {"postBlocks": 0},
+        {"lo": 0},
+        {"lo": 0, "hi": 0},
+        {"hi": 1},
+        {"hi": 6, "lo": 7},
+        {"commitBlocks": 2**20 + 1},
+        {"exchangeBlocks": 2**20 + 1},
+        {"hi": 2**20 + 1},
+        {"hi": 2**20 + 1, "lo": 2**20 + 1},
+        {"depth": 2**20 + 1},
+        {"depth": 2**32 - 1},
     ],
 )
 def test_settings__are_refused_out_of_range(change: dict[str, object]) -> None:
@@ -46,6 +57,23 @@ def test_settings__are_refused_out_of_range(change: dict[str, object]) -> None:
     terms = settings(registry.address, **change)
     (field,) = refused("BadSettings", chain.deploy, "SwarmRun", OWNER, terms)
     assert str(field).startswith(next(iter(change)))
+
+
+def test_settings__at_their_limits_give_the_longest_window(swarm_of: Prepared) -> None:
+    most = 2**20
+    terms = {"commitBlocks": most, "exchangeBlocks": most, "hi": most, "depth": most}
+    swarm = swarm_of(2, lo=most, **terms)
+    for times in (1, 2, 4, 8, 16, 16):
+        swarm.commit(0, 1)
+        view = swarm.round()
+        assert view["commitDeadline"] == swarm.chain.block + times * 2 * most
+        if view["phase"] == COMMIT:
+            close_commit(swarm)
+        view = swarm.round()
+        assert view["exchangeDeadline"] == swarm.chain.block + times * 2 * most
+        assert view["lastPost"] == view["exchangeDeadline"] + 2 * most
+        swarm.expire()
+        swarm.next_attempt()
 
 
 def test_settings__are_refused_without_a_registry() -> None:
@@ -111,7 +139,7 @@ def test_commit__runs_no_deadline_before_min_peers(swarm_of: Prepared) -> None:
     assert swarm.round()["commitDeadline"] == 0
     swarm.commit(2)
     assert swarm.round()["frozenBlock"] == swarm.chain.block
-    assert swarm.round()["commitDeadline"] == swarm.chain.block + 5
+    assert swarm.round()["commitDeadline"] == swarm.chain.block + 7
 
 
 def test_commit__counts_in_the_deadlines_block_and_closes_in_the_next(swarm_of: Prepared) -> None:
@@ -134,7 +162,7 @@ def test_views__show_a_due_close_that_the_next_transaction_writes(swarm_of: Prep
     swarm.chain.mine(50)
     seen = swarm.round()
     assert (seen["phase"], seen["closedBlock"]) == (ATTEMPT, deadline + 1)
-    assert seen["exchangeDeadline"] == deadline + 1 + 7
+    assert seen["exchangeDeadline"] == deadline + 1 + 10
     assert swarm.send(3, "join").event_names == ["CommitClosed", "Joined"]
     assert swarm.round() == seen
 
@@ -143,7 +171,7 @@ def test_commit__closes_early_when_all_active_have_committed(swarm_of: Prepared)
     swarm = swarm_of(4)
     swarm.commit(0, 1, 2)
     assert swarm.round()["phase"] == COMMIT  # before the first seal everybody is active
-    swarm.chain.mine(6)
+    close_commit(swarm)
     swarm.attest(0, 1)
     swarm.commit(0, 1, 2)
     assert swarm.round()["phase"] == ATTEMPT  # peer 3 was in neither of the last two rounds
@@ -157,7 +185,7 @@ def test_commit__does_not_close_early_after_a_void_round(swarm_of: Prepared) -> 
     assert swarm.round(1)["phase"] == VOID
     swarm.commit(0, 1, 2, 3)
     assert swarm.round()["phase"] == COMMIT
-    assert swarm.round()["commitDeadline"] == swarm.chain.block + 2 * 5
+    assert swarm.round()["commitDeadline"] == swarm.chain.block + 2 * 7
 
 
 def test_enrolment__after_the_freeze_waits_for_the_next_round(swarm_of: Prepared) -> None:

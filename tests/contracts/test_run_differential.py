@@ -11,7 +11,9 @@ from contract_swarm import GENESIS, TERMS, Swarm, bits, digest
 MINIMA = (0, 0, 0, 2, 3)
 STEPS = 140
 PHASES = ("commit", "attempt", "sealed", "void")
+AVERAGES = ("commitAverage", "exchangeAverage")
 OUTCOMES = {"sealed 0", "sealed 1", "void 0", "void 1", "void 2", "stopped", "TooEarly"} | {
+    *(f"{name} {way}" for name in AVERAGES for way in ("rose", "fell")),
     "AlreadyAttested",
     "AlreadyCommitted",
     "AlreadyPosted",
@@ -29,18 +31,21 @@ OUTCOMES = {"sealed 0", "sealed 1", "void 0", "void 1", "void 2", "stopped", "To
 class Pair:
     """One contract and one model under the same calls."""
 
-    def __init__(self, swarm: Swarm, owner_minimum: int, last_round: int, rng: Random) -> None:
+    def __init__(self, swarm: Swarm, changes: dict[str, int], rng: Random) -> None:
         self.swarm, self.rng = swarm, rng
+        given = TERMS | changes
         terms = ModelTerms(
-            commit_blocks=TERMS["commitBlocks"],
-            exchange_blocks=TERMS["exchangeBlocks"],
-            post_blocks=TERMS["postBlocks"],
-            depth=TERMS["depth"],
-            owner_minimum=owner_minimum,
-            last_round=last_round,
+            commit_blocks=given["commitBlocks"],
+            exchange_blocks=given["exchangeBlocks"],
+            lo=given["lo"],
+            hi=given["hi"],
+            depth=given["depth"],
+            owner_minimum=given["minPeers"],
+            last_round=given["lastRound"],
         )
         self.model = ModelRun(terms, swarm.enrolled, swarm.chain.block, GENESIS)
         self.seen: Counter[str] = Counter()
+        self.averages = [256 * TERMS["commitBlocks"], 256 * TERMS["exchangeBlocks"]]
         self.mood = [rng.choice(("stop", "enrol", "join"))] * 8  # each game leans to one of these
 
     def step(self) -> None:
@@ -118,6 +123,11 @@ class Pair:
         state, view = self.swarm.chain.call(self.swarm.run, "snapshot")
         assert state == self.model.state_view(GENESIS)
         assert view == self.model.round_view(self.model.round)
+        for place, name in enumerate(AVERAGES):
+            before, after = self.averages[place], state[name]
+            if before != after:
+                self.seen[f"{name} {'rose' if after > before else 'fell'}"] += 1
+            self.averages[place] = after
         if self.model.past and self.rng.random() < 0.1:
             old = self.rng.choice(self.model.past)
             assert self.swarm.round(old.number) == self.model.round_view(old)
@@ -125,8 +135,9 @@ class Pair:
 
 def play(prepare: Callable[..., Swarm], seed: int) -> Pair:
     rng = Random(seed)
-    enrolled, minimum, last = rng.randint(2, 7), rng.choice(MINIMA), rng.choice((0, 0, 4))
-    pair = Pair(prepare(enrolled, minPeers=minimum, lastRound=last), minimum, last, rng)
+    changes = {"minPeers": rng.choice(MINIMA), "lastRound": rng.choice((0, 0, 4))}
+    changes |= {"lo": rng.choice((1, 2)), "hi": rng.choice((7, 40))}
+    pair = Pair(prepare(rng.randint(2, 7), **changes), changes, rng)
     for _ in range(STEPS):
         pair.step()
     return pair
@@ -136,7 +147,7 @@ def test_run__equals_the_model_under_random_calls_that_reach_every_outcome(
     swarm_of: Callable[..., Swarm],
 ) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(12):
+    for seed in range(16):
         pair = play(swarm_of, seed)
         model = pair.model
         seen += pair.seen

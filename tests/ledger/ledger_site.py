@@ -70,9 +70,10 @@ class RunSite:
             init_root=GENESIS,
             last_round=0,
             min_peers=0,
-            commit_blocks=10,
-            exchange_blocks=10,
-            post_blocks=2,
+            commit_blocks=4,
+            exchange_blocks=4,
+            lo=2,
+            hi=40,
             depth=0,
         )
     )

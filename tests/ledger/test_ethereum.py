@@ -55,10 +55,15 @@ async def test_round__seals_with_every_view_as_posted(make_site: SiteMaker) -> N
     assert first.attests == dict.fromkeys(range(3), Attestation(ROOT, AUX))
     assert first.haves == {3: 0b0111}
     assert first.ended_block == sealed.round.opened_block
+    assert (before.commit_average, before.exchange_average) == (4 * 256, 4 * 256)
+    commit_took = 256 * (first.frozen_block - first.opened_block)
+    exchange_took = min(4 * 256, 256 * (first.ended_block - first.started_block))
+    assert sealed.commit_average == (7 * 4 * 256 + commit_took) // 8
+    assert sealed.exchange_average == (7 * 4 * 256 + exchange_took) // 8
 
 
 async def test_terms__are_what_was_deployed(make_site: SiteMaker) -> None:
-    site = make_site(2, last_round=9, depth=3)
+    site = make_site(2, last_round=9, depth=3, exchange_blocks=5)
     async with site.open(None) as ledger:
         terms = await ledger.terms()
     assert (terms.chain_id, terms.contract, terms.registry) == (
@@ -66,7 +71,8 @@ async def test_terms__are_what_was_deployed(make_site: SiteMaker) -> None:
         site.run,
         site.registry,
     )
-    assert (terms.last_round, terms.depth, terms.post_blocks) == (9, 3, 2)
+    assert (terms.last_round, terms.depth) == (9, 3)
+    assert (terms.commit_blocks, terms.exchange_blocks, terms.lo, terms.hi) == (4, 5, 2, 40)
 
 
 async def test_commit__stands_once_and_repeats_are_done(make_site: SiteMaker) -> None:
@@ -103,7 +109,7 @@ async def test_posts_after_the_seal__count_as_done(make_site: SiteMaker) -> None
 
 
 async def test_next_attempt__opens_once_and_is_refused_too_early(make_site: SiteMaker) -> None:
-    site = make_site(3, exchange_blocks=1, post_blocks=1)
+    site = make_site(3, exchange_blocks=1, lo=1, hi=1)
     async with AsyncExitStack() as stack:
         ledgers = await site.open_all(stack)
         await commit_all(ledgers)

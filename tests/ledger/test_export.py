@@ -44,6 +44,10 @@ async def test_export__holds_the_run_for_an_audit_without_the_chain(
     assert [attest["index"] for attest in first["attests"]] == [0, 1]
     assert first["haves"] == [{"index": 2, "held": [0, 2]}]
     assert lines[-1]["last_root"] == ROOT.hex()
+    assert [lines[0][name] for name in ("commit_blocks", "exchange_blocks", "lo", "hi")] == [
+        *(4, 4, 2, 40)
+    ]
+    assert 0 < lines[-1]["exchange_average"] < 4 * 256
     with pytest.raises(ConfigError, match="cannot be written"):
         export_ledger(site.url, site.run, tmp_path / "none" / "ledger.jsonl")
 

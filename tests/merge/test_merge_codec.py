@@ -8,19 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from merge_oracle import single
 
-from swarmp2p.errors import MergeError
+from swarmp2p.errors import LocalProtocolError, MergeError, RemoteProtocolError
 from swarmp2p.merge import codec
 from swarmp2p.merge.codec import (
-    decode_bf16,
-    decode_fp16,
-    decode_int8,
+    decode_into,
     encode_bf16,
     encode_fp16,
     encode_int8,
     int8_bytes,
 )
+from swarmp2p.merge.layout import decode_chunks
+from swarmp2p.wire.registry import ENCODING_BF16, ENCODING_FP16, ENCODING_INT8, Code
+from swarmp2p.wire.tensors import Schema, TensorSpec
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def decoded(encoding: int, data: bytes, base: np.ndarray | None = None) -> np.ndarray:
+    out = np.empty(len(data) // 2 if base is None else base.size, np.float32)
+    decode_into(out, data, encoding, base)
+    return out
 
 
 def nearest_bf16(value: float) -> int:
@@ -41,7 +48,7 @@ def test_bf16__rounds_to_nearest_even(values: list[float]) -> None:
     data = encode_bf16(row)
     assert data == struct.pack(f"<{len(want)}H", *want)
     back = struct.pack(f"<{len(want)}I", *(code << 16 for code in want))
-    assert decode_bf16(data).tobytes() == back
+    assert decoded(ENCODING_BF16, data).tobytes() == back
 
 
 def test_bf16__rounds_ties_to_even() -> None:
@@ -54,27 +61,31 @@ def test_fp16__rounds_to_nearest_even(values: list[float]) -> None:
     data = encode_fp16(np.array(values, np.float32))
     assert data == struct.pack(f"<{len(values)}e", *values)
     back = struct.unpack(f"<{len(values)}e", data)
-    assert decode_fp16(data).tobytes() == struct.pack(f"<{len(values)}f", *back)
+    assert decoded(ENCODING_FP16, data).tobytes() == struct.pack(f"<{len(values)}f", *back)
 
 
 def test_half_encodings__work_over_their_step() -> None:
     row = np.random.default_rng(3).normal(size=codec._STEP + 3).astype(np.float32)
-    again = decode_bf16(encode_bf16(row))
+    again = decoded(ENCODING_BF16, encode_bf16(row))
     assert encode_bf16(row[-5:]) == encode_bf16(row)[-10:]
     assert encode_bf16(again) == encode_bf16(row)
     assert float(np.abs(again / row - 1).max()) <= 2.0**-8
 
 
-@pytest.mark.parametrize("code", [0x7F80, 0xFF80, 0x7FC0])
-def test_bf16__refuses_non_finite_data(code: int) -> None:
-    with pytest.raises(MergeError, match="bf16: element 1 is not finite"):
-        decode_bf16(struct.pack("<2H", 0, code))
-
-
-@pytest.mark.parametrize("code", [0x7C00, 0xFC00, 0x7E00])
-def test_fp16__refuses_non_finite_data(code: int) -> None:
-    with pytest.raises(MergeError, match="fp16: element 1 is not finite"):
-        decode_fp16(struct.pack("<2H", 0, code))
+@pytest.mark.parametrize(
+    ("encoding", "code"),
+    [
+        *((ENCODING_BF16, code) for code in (0x7F80, 0xFF80, 0x7FC0)),
+        *((ENCODING_FP16, code) for code in (0x7C00, 0xFC00, 0x7E00)),
+    ],
+)
+def test_half_encodings__refuse_non_finite_data_and_name_the_tensor(
+    encoding: int, code: int
+) -> None:
+    schema = Schema((TensorSpec("w", "f32", (2,)),))
+    with pytest.raises(RemoteProtocolError, match="tensor 'w', element 1 is") as refused:
+        decode_chunks(schema, [struct.pack("<2H", 0, code)], encoding)
+    assert refused.value.code == Code.NON_FINITE
 
 
 def test_fp16__refuses_values_that_round_to_infinity() -> None:
@@ -89,7 +100,7 @@ def test_int8__decodes_as_plain_python_does(size: int) -> None:
     values = (base + rng.normal(size=size) * 0.01).astype(np.float32)
     data = encode_int8(values, base)
     assert len(data) == int8_bytes(size)
-    got = decode_int8(data, base)
+    got = decoded(ENCODING_INT8, data, base)
     want = []
     for start in range(0, size, 4_096):
         at = start + 4 * (start // 4_096)
@@ -123,16 +134,17 @@ def test_int8__never_uses_minus_128_and_refuses_what_does_not_fit(
     ("data", "message"),
     [
         (struct.pack("<fbb", -1.0, 0, 0), "scale of the block at element 0 is -1.0"),
-        (struct.pack("<fbb", float("nan"), 0, 0), "scale of the block at element 0 is nan"),
-        (struct.pack("<fbb", float("inf"), 0, 0), "scale of the block at element 0 is inf"),
+        (struct.pack("<fbb", float("nan"), 0, 0), "element 0 is nan"),
+        (struct.pack("<fbb", float("inf"), 0, 0), "element 0 is nan"),
         (struct.pack("<fbb", 1.0, 0, -128), "element 1 is -128"),
         (struct.pack("<fbb", 1e38, 0, 127), "element 1 is inf"),
-        (struct.pack("<fb", 1.0, 0), "the length is 5; 6 is expected"),
+        (struct.pack("<fb", 1.0, 0), "chunk 0 has 5 bytes; its schema makes 6"),
     ],
 )
 def test_int8__refuses_bad_data(data: bytes, message: str) -> None:
-    with pytest.raises(MergeError, match=message):
-        decode_int8(data, np.zeros(2, np.float32))
+    schema = Schema((TensorSpec("w", "f32", (2,)),))
+    with pytest.raises(RemoteProtocolError, match=message):
+        decode_chunks(schema, [data], ENCODING_INT8, np.zeros(2, np.float32))
 
 
 def test_encoders__refuse_non_finite_values_and_doubles() -> None:
@@ -144,6 +156,10 @@ def test_encoders__refuse_non_finite_values_and_doubles() -> None:
         encode_int8(bad, np.zeros(2, np.float32))
     with pytest.raises(MergeError, match="float32, not float64"):
         encode_bf16(np.zeros(1))
-    for odd in (decode_bf16, decode_fp16):
-        with pytest.raises(MergeError, match="3 bytes; 2 per element"):
-            odd(bytes(3))
+    for encoding in (ENCODING_BF16, ENCODING_FP16):
+        with pytest.raises(RemoteProtocolError, match="3 bytes; 4 are expected"):
+            decode_into(np.empty(2, np.float32), bytes(3), encoding)
+        with pytest.raises(LocalProtocolError, match="float32, not float64"):
+            decode_into(np.empty(2), bytes(4), encoding)
+    with pytest.raises(LocalProtocolError, match="same elements of the base"):
+        decode_into(np.empty(1, np.float32), bytes(5), ENCODING_INT8)

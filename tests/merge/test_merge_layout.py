@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmp2p.errors import MergeError
+from swarmp2p.errors import MergeError, RemoteProtocolError
 from swarmp2p.merge.layout import (
     Array,
     decode_chunks,
@@ -18,7 +18,7 @@ from swarmp2p.merge.layout import (
     stat_slices,
     unflatten,
 )
-from swarmp2p.wire.registry import CHUNK_ELEMENTS
+from swarmp2p.wire.registry import CHUNK_ELEMENTS, Code
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 MODEL = Schema(
@@ -103,8 +103,11 @@ def test_decode__names_the_tensor_of_a_non_finite_value(index: int, value: float
     if math.isfinite(value):
         assert decode_chunks(MODEL, chunks)[0].tobytes() == floats.tobytes()
     else:
-        with pytest.raises(MergeError, match=f"update: {element_name(MODEL, index)} is"):
+        with pytest.raises(
+            RemoteProtocolError, match=f"update: {element_name(MODEL, index)} is"
+        ) as refused:
             decode_chunks(MODEL, chunks)
+        assert refused.value.code == Code.NON_FINITE
 
 
 @pytest.mark.parametrize(
@@ -138,16 +141,20 @@ def test_integers__outside_their_tensor_are_refused_on_both_ways(at: int, value:
     name = element_name(MODEL, at, integer=True)
     with pytest.raises(MergeError, match=f"{name} is {value}; "):
         unflatten(floats, integers, MODEL)
-    with pytest.raises(MergeError, match=f"{name} is {value}; "):
+    with pytest.raises(RemoteProtocolError, match=f"{name} is {value}; ") as refused:
         decode_chunks(MODEL, encode_chunks(MODEL, floats, integers))
+    assert refused.value.code == Code.MALFORMED
 
 
 def test_decode__refuses_wrong_chunks() -> None:
     chunks = encode_chunks(MODEL, *flatten(params(), MODEL))
-    with pytest.raises(MergeError, match="the blob has 1 chunks; its schema makes 2"):
+    with pytest.raises(RemoteProtocolError, match="the blob has 1 chunks; its schema makes 2"):
         decode_chunks(MODEL, chunks[:1])
-    with pytest.raises(MergeError, match="chunk 1 has 48 bytes; its schema makes 56"):
+    with pytest.raises(
+        RemoteProtocolError, match="chunk 1 has 48 bytes; its schema makes 56"
+    ) as bad:
         decode_chunks(MODEL, [chunks[0], chunks[1][:48]])
+    assert bad.value.code == Code.BAD_PROOF
 
 
 def test_sections__of_a_wrong_size_or_dtype_are_refused() -> None:

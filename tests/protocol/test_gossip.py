@@ -7,13 +7,9 @@ from hypothesis import strategies as st
 from swarmp2p.crypto.identity import commitment, sign_envelope
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.errors import RemoteProtocolError
-from swarmp2p.protocol.gossip import (
-    Equivocation,
-    GossipRules,
-    GossipView,
-    Judgement,
-    verify_equivocation,
-)
+from swarmp2p.protocol.gossip import GossipRules, GossipView
+from swarmp2p.protocol.repeats import verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation, Judgement
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest
 from swarmp2p.wire.registry import (
@@ -139,7 +135,7 @@ def test_memory__is_bounded_under_many_forwarders():
     for number in range(2000):
         rules.judge(envelope(), VIEW, forwarder=number.to_bytes(32, "big"), now=0.0)
     assert len(rules._buckets) <= 300
-    assert len(rules._seen.by_sender) == 1
+    assert len(rules._slots._held) == 1
 
 
 @given(st.binary(max_size=600))

@@ -14,9 +14,10 @@ from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.crypto.merkle import MerkleTree, leaf_hash
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.protocol.getter import ChunkVerified, Getter
-from swarmp2p.protocol.gossip import GossipRules, GossipView, Judgement
+from swarmp2p.protocol.gossip import GossipRules, GossipView
 from swarmp2p.protocol.hello import HelloMachine, Role
 from swarmp2p.protocol.provider import Provider
+from swarmp2p.protocol.verdicts import Judgement
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.frames import encode_frame
 from swarmp2p.wire.messages import Hello, UpdateManifest, encode_hello, encode_update_manifest

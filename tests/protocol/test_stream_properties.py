@@ -11,9 +11,10 @@ from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.crypto.merkle import MerkleTree, leaf_hash
 from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
 from swarmp2p.protocol.getter import ChunkVerified, Getter, GetterDone
-from swarmp2p.protocol.gossip import Equivocation, verify_equivocation
 from swarmp2p.protocol.hello import HelloDone, HelloMachine, Role
 from swarmp2p.protocol.provider import ChunkWanted, Provider
+from swarmp2p.protocol.repeats import verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.frames import encode_frame
 from swarmp2p.wire.messages import ChunkRequest, Hello, encode_chunk_request, encode_hello

@@ -54,7 +54,7 @@ async def test_a_commit_dropped_by_a_reorganisation__is_posted_again(autojump_cl
 
 
 async def test_a_late_peer__follows_the_newest_model_when_an_older_one_is_gone(autojump_clock):
-    terms = manifest(rounds=12, audit_rounds=1, commit_blocks=4)
+    terms = manifest(rounds=12, audit_rounds=1, commit_blocks=1)
     async with open_world(terms, 4, seed=1, train=train) as world:
         late = world.peers[3].key.public
         others = [peer.key.public for peer in world.peers[:3]]

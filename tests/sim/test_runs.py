@@ -20,7 +20,7 @@ SCHEMA = Schema((TensorSpec("bias", "f32", (1,)), TensorSpec("weight", "f32", (5
 
 
 def manifest(**changes):
-    terms = {"rounds": 3, "commit_blocks": 10, "exchange_blocks": 10, "rule": "mean", **changes}
+    terms = {"rounds": 3, "commit_blocks": 4, "exchange_blocks": 4, "rule": "mean", **changes}
     return RunManifest(name="test", sync_every=1, schema=SCHEMA, **terms)
 
 

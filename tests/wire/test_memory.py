@@ -7,6 +7,7 @@ from hashlib import shake_256
 from typing import Any
 
 import pytest
+from test_run_manifest import MANIFEST as RUN_MANIFEST
 
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.wire import canonical
@@ -32,6 +33,7 @@ from swarmp2p.wire.registry import (
     MAX_SCHEMA_BYTES,
     MAX_TENSORS,
 )
+from swarmp2p.wire.run_manifest import decode_run_manifest, encode_run_manifest
 from swarmp2p.wire.tensors import decode_schema
 
 MIB = 1 << 20
@@ -129,6 +131,7 @@ CODECS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
         decode_chunk_reply,
         encode_chunk_reply(ChunkReply(0, HASH, 0, 1, (HASH,) * 13)),
     ),
+    "run manifest": (decode_run_manifest, encode_run_manifest(RUN_MANIFEST)),
     "update manifest": (
         decode_update_manifest,
         encode_update_manifest(

@@ -10,6 +10,9 @@ from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
 from swarmp2p.wire.registry import (
     CHUNK_ELEMENTS,
     DTYPE_CODES,
+    ENCODING_BF16,
+    ENCODING_FP16,
+    ENCODING_INT8,
     FLOAT_DTYPES,
     MAX_SCHEMA_BYTES,
     Code,
@@ -181,5 +184,24 @@ def test_chunks__of_a_model_with_one_f64_tensor_are_all_8_bytes_wide() -> None:
 
 
 def test_chunks__of_an_unknown_encoding_are_not_guessed() -> None:
-    with pytest.raises(LocalProtocolError, match="encoding 2"):
-        chunk_sizes(SMALL, 2)
+    with pytest.raises(LocalProtocolError, match="encoding 5"):
+        chunk_sizes(SMALL, 5)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sizes"),
+    [
+        (ENCODING_BF16, (2 * CHUNK_ELEMENTS, 2 * 4_097, 8)),
+        (ENCODING_FP16, (2 * CHUNK_ELEMENTS, 2 * 4_097, 8)),
+        (ENCODING_INT8, (CHUNK_ELEMENTS + 4 * 64, 4_097 + 2 * 4, 8)),
+    ],
+)
+def test_chunks__of_smaller_encodings_hold_the_same_elements(
+    encoding: int, sizes: tuple[int, ...]
+) -> None:
+    vector = TensorSpec("w", "f32", (CHUNK_ELEMENTS + 4_097,))
+    schema = Schema((TensorSpec("n", "i64", ()), vector))
+    assert chunk_sizes(schema, encoding) == sizes
+    double = Schema((TensorSpec("w", "f64", (1,)),))
+    with pytest.raises(LocalProtocolError, match="fp32 only"):
+        chunk_sizes(double, encoding)
