@@ -1,21 +1,28 @@
 """Whatever is done to encoded bytes, they become that value again or are refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_canonical import VALUES
+from test_canonical import VALUES, depth
 from test_envelope import HEADERS
 from test_messages import CODECS, HELLOS, MANIFESTS, MESSAGES, REPLIES, REQUESTS
+from test_run_manifest import MANIFEST as RUN_MANIFEST
 from test_tensors import schemas
 
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.wire import canonical, messages
 from swarmp2p.wire.envelope import Envelope, decode_envelope, encode_envelope
 from swarmp2p.wire.frames import FrameDecoder, encode_frame
+from swarmp2p.wire.run_manifest import (
+    decode_run_manifest,
+    encode_run_manifest,
+    pack_constant,
+)
 from swarmp2p.wire.tensors import Schema, decode_schema
 
 
@@ -27,6 +34,21 @@ class Codec(NamedTuple):
     decode: Callable[[bytes], Any]
 
 
+CONSTANTS = st.recursive(
+    st.text(max_size=5) | st.booleans() | st.integers(-9, 2**64 - 1) | st.floats(-9, 9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=4,
+).map(pack_constant)
+RUN_MANIFESTS = st.builds(
+    replace,
+    st.just(RUN_MANIFEST),
+    name=st.text(min_size=1, max_size=20),
+    rounds=st.integers(1, 2**32 - 1),
+    options=st.dictionaries(st.text(max_size=4), CONSTANTS, max_size=3),
+    weights=st.sampled_from(("declared", "uniform")),
+).filter(lambda manifest: depth(manifest.options) < 6)
 KINDS = {
     "value": Codec(VALUES, canonical.encode, canonical.decode),
     "envelope": Codec(
@@ -40,6 +62,7 @@ KINDS = {
     "update manifest": Codec(
         MANIFESTS, messages.encode_update_manifest, messages.decode_update_manifest
     ),
+    "run manifest": Codec(RUN_MANIFESTS, encode_run_manifest, decode_run_manifest),
     "schema": Codec(schemas(), Schema.encode, decode_schema),
 }
 
