@@ -1,11 +1,13 @@
 # Two targets matter to a newcomer: `make demo` and `make test`. Both make .venv when it is missing.
+# `make fuzz SECONDS=60 TARGETS="value frames"`, or `RUNS=1000000` in place of seconds: fuzz/README.md.
 
 PYTHON ?= python3
 VENV ?= .venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check
+SECONDS ?= 60
 export PYTHON VENV
 
-.PHONY: demo test vectors lint format contracts-check prerequisites clean
+.PHONY: demo test vectors fuzz lint format contracts-check prerequisites clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/swarmp2p demo $(DEMO)
@@ -28,6 +30,9 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+fuzz: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m fuzz.run --seconds $(SECONDS) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
 
 contracts-check: $(VENV)/.installed-dev
 	scripts/contracts_check.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole suite, as `make test` runs it: style, types, generated files, contracts, tests under
-# coverage, coverage thresholds. The last line printed is pytest's own closing line.
+# The whole suite, as `make test` runs it: style, types, generated files, contracts, 5 s of fuzzing for
+# each target, tests under coverage, coverage thresholds. The last line printed is pytest's own closing line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${VENV:-.venv}/bin
@@ -10,6 +10,11 @@ bin=${VENV:-.venv}/bin
 "$bin/mypy"
 "$bin/python" spec/generate.py --check
 scripts/contracts_check.sh
+if "$bin/python" -c 'import atheris' 2>/dev/null; then
+    "$bin/python" -m fuzz.run --seconds 5 --jobs "$(nproc)"
+else
+    echo "fuzzing left out: atheris has no wheel here (the tests run every seed)"
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

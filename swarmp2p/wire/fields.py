@@ -1,12 +1,18 @@
 """Reads the fields of a closed map: ENC-009, ENC-010 and ENC-018, once for all messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any, TypeVar
 
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.wire.registry import Code
 
 _Sized = TypeVar("_Sized", list[Any], dict[str, Any])
+
+
+def shown(value: Any) -> str:
+    """A refused value by its type and length: its own text can take many times its memory."""
+    size = f"of length {len(value)}" if isinstance(value, Sized) else repr(value)
+    return f"{type(value).__name__} {size}"
 
 
 class Fields:
@@ -30,7 +36,7 @@ class Fields:
         self._what = what
 
     def _wrong(self, key: str, expected: str) -> RemoteProtocolError:
-        text = f"{self._what}: {key} must be {expected}, not {self._value[key]!r:.80}"
+        text = f"{self._what}: {key} must be {expected}, not {shown(self._value[key])}"
         return RemoteProtocolError(Code.MALFORMED, text)
 
     def value(self, key: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from swarmp2p.errors import LocalProtocolError, RemoteProtocolError
 from swarmp2p.wire import canonical
-from swarmp2p.wire.fields import Fields
+from swarmp2p.wire.fields import Fields, shown
 from swarmp2p.wire.registry import (
     ENCODINGS,
     MAX_MAP,
@@ -243,7 +243,7 @@ def _check_tagged(value: list[Any], where: str) -> None:
 
 
 def _no_constant(value: Any, where: str) -> RemoteProtocolError:
-    return RemoteProtocolError(Code.MALFORMED, f"run manifest: {where} holds {value!r:.80}")
+    return RemoteProtocolError(Code.MALFORMED, f"run manifest: {where} holds {shown(value)}")
 
 
 def _binary64(bits: int) -> float:
