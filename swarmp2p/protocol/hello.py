@@ -80,7 +80,6 @@ class HelloMachine(Machine[State, Event]):
                 self._judge(body)
         except RemoteProtocolError:
             self.fire(Event.BROKEN)
-            self._out.clear()  # The stream is reset: nothing is said on it any more.
             raise
 
     def _judge(self, body: bytes) -> None:
