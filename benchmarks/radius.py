@@ -2,12 +2,14 @@
 
     python benchmarks/radius.py [--table FILE.npz ...] [--seeds 20] [--json F] [--markdown F]
 
-cost: accuracy and AUC lost against `mean` without attack, on the four heart hospitals and on each
-table of one's own (see robustness/data.py) at its natural sites. At most .005 of accuracy may be.
+cost: accuracy and AUC lost against `mean` without attack, with the standard error of that mean over
+the seeds: on the four heart hospitals, on each table of one's own (see robustness/data.py) at its
+natural sites (at most .005 of accuracy may be lost), and on digits dealt to 8 sites with Dirichlet
+0.1 (at most .01).
 shift: how far one site with 0.6 % of the weight moves the merge with an update 1,000 times, or only
 99 times, as long as the others' (beyond 100 medians `cclip` shuts it out), in honest norms; at most
 0.1. And how far one of four equal sites moves it.
-fall: accuracy lost under the worst untargeted attack; 8 sites, 2 bad, Dirichlet 0.5.
+fall: accuracy lost under the worst untargeted attack; 8 sites, 2 bad, Dirichlet 0.5; at most .08.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from robustness.arena import Setting, play, rule_of
@@ -24,27 +27,41 @@ from robustness.tables import average, groups, worst
 
 from swarmp2p.merge.rules import merge
 
-RADII = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
-RULES = ("mean", *(f"cclip:{radius:g}" for radius in RADII), "geometric_median")
+RADII = (0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+RULES = ("mean", *(f"cclip:{radius:g}" for radius in RADII), "geometric_median", "trimmed_mean")
 FALLS = (("digits", 8), ("heart", 8))
 FALL_SEEDS = 5
-Columns = dict[str, dict[str, float]]  # column -> rule -> figure
 
 
-def costs(data: str, peers: int, seeds: int) -> Columns:
-    """Accuracy and AUC lost against `mean` without attack at the natural sites."""
-    played = [
-        (one, play(one, RULES))
-        for one in (Setting(data, peers, "natural", "none", seed) for seed in range(seeds))
-    ]
+class Figure(NamedTuple):
+    """A mean, its standard error where seeds are compared in pairs, and the attack it is about."""
+
+    value: float
+    error: float | None = None
+    attack: str = ""
+
+    def __str__(self) -> str:
+        """To four places."""
+        error = "" if self.error is None else f" ± {self.error:.4f}"
+        return f"{self.value:.4f}{error}" + (f" ({self.attack})" if self.attack else "")
+
+
+Columns = dict[str, dict[str, Figure]]  # column -> rule -> figure
+
+
+def costs(data: str, peers: int, partition: str, seeds: int) -> Columns:
+    """Accuracy and, with two classes, AUC lost against `mean` without attack."""
+    played = [play(Setting(data, peers, partition, "none", seed), RULES) for seed in range(seeds)]
     name = Path(data).stem
     found: Columns = {f"{name}: accuracy lost": {}, f"{name}: AUC lost": {}}
-    for rule in RULES:
-        lost = [scores["mean"].accuracy - scores[rule].accuracy for _, scores in played]
-        area = [scores["mean"].auc - scores[rule].auc for _, scores in played]
-        found[f"{name}: accuracy lost"][rule] = float(np.mean(lost))
-        found[f"{name}: AUC lost"][rule] = float(np.mean(area))
-    return found
+    for rule in played[0]:
+        for measure, column in zip(("accuracy", "auc"), found, strict=True):
+            pairs = [(getattr(one["mean"], measure), getattr(one[rule], measure)) for one in played]
+            lost = [mean - other for mean, other in pairs if mean is not None]
+            if lost:
+                error = np.std(lost) / np.sqrt(max(1, len(lost) - 1))
+                found[column][rule] = Figure(float(np.mean(lost)), float(error))
+    return {column: row for column, row in found.items() if row}
 
 
 def shift(rule: str, share: float, peers: int, factor: float, seeds: int = 20) -> float:
@@ -82,7 +99,9 @@ def shifts() -> Columns:
         "shift by 0.6 %, x99": (0.006, 8, 99.0),
         "shift by 1 of 4, x99": (0.25, 4, 99.0),
     }
-    return {name: {rule: shift(rule, *what) for rule in RULES} for name, what in asked.items()}
+    return {
+        name: {rule: Figure(shift(rule, *what)) for rule in RULES} for name, what in asked.items()
+    }
 
 
 def falls(data: str, peers: int, seeds: int) -> Columns:
@@ -95,8 +114,8 @@ def falls(data: str, peers: int, seeds: int) -> Columns:
     (rules,) = groups(average(played)).values()
     found = {}
     for rule, row in rules.items():
-        hardest = worst(row)
-        found[rule] = row["none"].accuracy - (hardest[1] if hardest else 0.0)
+        attack, accuracy = worst(row) or ("none", row["none"].accuracy)
+        found[rule] = Figure(row["none"].accuracy - accuracy, attack=attack)
     return {f"{data}, {peers} sites: fall": found}
 
 
@@ -105,18 +124,19 @@ def markdown(columns: Columns, command: str) -> str:
     lines = [f"`{command}`", "", "| rule | " + " | ".join(columns) + " |"]
     lines.append("|---|" + "---:|" * len(columns))
     for rule in RULES:
-        figures = [f"{column[rule]:.4f}" for column in columns.values()]
+        figures = [str(column.get(rule, "")) for column in columns.values()]
         lines.append(f"| `{rule}` | " + " | ".join(figures) + " |")
     return "\n".join(lines) + "\n"
 
 
 def measure(tables: Sequence[Path], seeds: int) -> Columns:
     """All columns, the costs first."""
-    columns = costs("heart", 4, seeds)
+    columns = costs("heart", 4, "natural", seeds)
     for path in tables:
         with np.load(path) as file:
             peers = len(np.unique(file["site"]))
-        columns |= costs(str(path), peers, seeds)
+        columns |= costs(str(path), peers, "natural", seeds)
+    columns |= costs("digits", 8, "0.1", seeds)
     columns |= shifts()
     for data, peers in FALLS:
         columns |= falls(data, peers, min(seeds, FALL_SEEDS))
@@ -138,7 +158,11 @@ def main() -> int:
     text = markdown(columns, command)
     print(text)
     if arguments.json is not None:
-        record = {"command": command, "seeds": arguments.seeds, "columns": columns}
+        named = {
+            column: {rule: figure._asdict() for rule, figure in row.items()}
+            for column, row in columns.items()
+        }
+        record = {"command": command, "seeds": arguments.seeds, "columns": named}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if arguments.markdown is not None:
         arguments.markdown.write_text(text, encoding="utf-8")

@@ -36,7 +36,7 @@ def settings(arguments: argparse.Namespace) -> list[Setting]:
     chosen = product(arguments.data, arguments.peers, arguments.partition)
     grid = QUICK if arguments.quick else [one for one in chosen if has_partition(one[0], one[2])]
     return [
-        Setting(*one, attack, seed)
+        Setting(*one, attack, seed, arguments.uniform)
         for one in grid
         for attack in arguments.attack
         for seed in range(arguments.seeds)
@@ -66,6 +66,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--partition", nargs="+", choices=PARTITIONS)
     parser.add_argument("--attack", nargs="+", choices=tuple(ATTACKS))
     parser.add_argument("--rule", nargs="+", metavar="RULE", help="names, and cclip:RADIUS")
+    parser.add_argument("--uniform", action="store_true", help="all sites weigh the same")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables there")

@@ -37,13 +37,14 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One column of the matrix under one seed."""
+    """One column of the matrix under one seed. `uniform`: every site's update weighs the same."""
 
     data: str
     peers: int
     partition: str
     attack: str
     seed: int
+    uniform: bool = False
 
 
 @dataclass(slots=True)
@@ -65,10 +66,11 @@ class Score:
 
 @dataclass(slots=True)
 class Swarm:
-    """The model of one rule, and what attackers remember of it."""
+    """The model of one rule; the chance and the memory of those who attack it."""
 
     rule: MergeRule
     params: np.ndarray
+    rng: np.random.Generator
     score: Score = field(default_factory=Score)
     memory: dict[str, int] = field(default_factory=dict)
     void: int = 0  # rounds not merged
@@ -81,7 +83,7 @@ class Side:
     attack: Attack
     bad: tuple[int, ...]
     weights: Sequence[int]
-    rng: np.random.Generator
+    uniform: bool
 
 
 def play(setting: Setting, rules: Sequence[str] = RULES) -> dict[str, Score]:
@@ -96,13 +98,12 @@ def play(setting: Setting, rules: Sequence[str] = RULES) -> dict[str, Score]:
     chosen = {name: rule_of(name) for name in rules}
     first = task.model.initial(np.random.default_rng([setting.seed, 1]))
     swarms = {
-        name: Swarm(rule, first.copy())
+        name: Swarm(rule, first.copy(), np.random.default_rng([setting.seed, 3]))
         for name, rule in chosen.items()
         if _takes(rule, setting.peers)
     }
     batches = np.random.default_rng([setting.seed, 2])  # the same batches under every attack
-    chance = np.random.default_rng([setting.seed, 3])
-    side = Side(attack, bad, [len(site) for site in sites], chance)
+    side = Side(attack, bad, [len(site) for site in sites], setting.uniform)
     for _ in range(task.model.rounds):
         updates = train(task.model, np.stack([s.params for s in swarms.values()]), rows, batches)
         for swarm, trained in zip(swarms.values(), updates, strict=True):
@@ -126,7 +127,7 @@ def _round(swarm: Swarm, trained: np.ndarray, side: Side) -> None:
     present = list(range(len(trained)))
     if side.bad:
         with np.errstate(over="ignore"):
-            scene = Scene(trained - swarm.params, side.bad, side.rng, swarm.memory)
+            scene = Scene(trained - swarm.params, side.bad, swarm.rng, swarm.memory)
             deltas = side.attack.craft(scene)
             if deltas is None:
                 present = [k for k in present if k not in side.bad]
@@ -136,9 +137,11 @@ def _round(swarm: Swarm, trained: np.ndarray, side: Side) -> None:
     updates = [np.ascontiguousarray(trained[k]) for k in present]
     weights = [side.weights[k] for k in present]
     try:
-        swarm.params = merge(updates, swarm.params, weights, swarm.rule).vector
+        merged = merge(updates, swarm.params, weights, swarm.rule, uniform=side.uniform)
     except MergeError:  # too few updates for this rule: the round is void
         swarm.void += 1
+    else:
+        swarm.params = merged.vector
 
 
 def _judge(task: Task, swarm: Swarm) -> None:

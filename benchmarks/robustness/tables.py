@@ -98,6 +98,21 @@ def line(row: Mapping[str, Cell], attacks: Sequence[str]) -> list[str]:
     return [*parts, f"{100 * found[1]:.1f}" if found else ""]
 
 
+def overview(cells: Sequence[Cell]) -> list[str]:
+    """For each data set one Markdown table: accuracy without attack and under the worst one."""
+    found = groups(cells)
+    lines = []
+    for data in dict.fromkeys(group[0] for group in found):
+        mine = {group: rules for group, rules in found.items() if group[0] == data}
+        heads = " | ".join(f"{peers}, {partition}" for _, peers, partition in mine)
+        lines += ["", f"### {data}: without attack / worst untargeted attack", ""]
+        lines += [f"| rule \\ sites, partition | {heads} |", "|---|" + "---:|" * len(mine)]
+        for rule in dict.fromkeys(name for rules in mine.values() for name in rules):
+            pairs = [_calm_and_worst(rules.get(rule, {})) for rules in mine.values()]
+            lines.append(f"| `{rule}` | " + " | ".join(pairs) + " |")
+    return lines
+
+
 def print_tables(cells: Sequence[Cell], console: Console) -> None:
     """One table for each data set, number of sites and partition."""
     attacks = columns(cells)
@@ -119,6 +134,7 @@ def markdown(cells: Sequence[Cell], command: str) -> str:
         "Accuracy in per cent on held-out rows; after a slash the trigger's success, planted",
         "(`backdoor`) or by itself (`none`). `worst`: the least over the untargeted attacks.",
         "`void`: no round was merged.",
+        *overview(cells),
     ]
     for group, rules in groups(cells).items():
         lines += ["", f"### {heading(group)}", ""]
@@ -174,6 +190,12 @@ def _verdict(promise: str, group: Group, lost: float, limit: float, attack: str)
         "met": lost <= limit,
         "attack": attack,
     }
+
+
+def _calm_and_worst(row: Mapping[str, Cell]) -> str:
+    calm = f"{100 * row['none'].accuracy:.1f}" if "none" in row else "-"
+    found = worst(row)
+    return f"{calm} / {100 * found[1]:.1f}" if found else calm
 
 
 def _entry(cell: Cell) -> str:
