@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/pip --disable-pip-version-check
 SECONDS ?= 60
 export PYTHON VENV
 
-.PHONY: demo test vectors fuzz lint format contracts-check prerequisites clean
+.PHONY: demo test vectors fuzz oracle lint format contracts-check prerequisites clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/swarmp2p demo $(DEMO)
@@ -37,6 +37,14 @@ fuzz: $(VENV)/.installed-dev
 contracts-check: $(VENV)/.installed-dev
 	scripts/contracts_check.sh
 
+# Asks byzfl again what test_byzfl_oracle.py compares with. It has an environment of its own: its
+# dependencies (torch, torchvision) are large, break other packages and compute nothing here.
+oracle: | prerequisites
+	test -x .venv-oracle/bin/python || $(PYTHON) -m venv .venv-oracle
+	.venv-oracle/bin/pip --disable-pip-version-check install -q numpy==2.4.6 scipy==1.17.1
+	.venv-oracle/bin/pip --disable-pip-version-check install -q --no-deps byzfl==0.0.11
+	.venv-oracle/bin/python tests/merge/make_byzfl_oracle.py
+
 prerequisites:
 	@scripts/prerequisites.sh
 
@@ -53,4 +61,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | prerequisites $(VENV)/b
 	@touch $@
 
 clean:
-	rm -rf $(VENV) swarmp2p-demo .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-oracle swarmp2p-demo .coverage* .mypy_cache .ruff_cache .pytest_cache
