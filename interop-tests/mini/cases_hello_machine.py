@@ -147,7 +147,7 @@ def seconds(role):
     yield case(
         "two-hellos-at-once",
         ["HELLO-004"],
-        [(receive(1, good + good), entry(F, None, "UNEXPECTED"))],
+        [(receive(1, good + good), entry(F, None, "UNEXPECTED", answer))],
     )
     for place in (1, 3, 4, 20, len(good) - 1):
         yield case(
@@ -194,7 +194,7 @@ def seconds(role):
     yield case(
         "second-bad-total-at-once",
         ["HELLO-004", "ENC-012"],
-        [(receive(1, good + bytes(4)), entry(F, None, "MALFORMED"))],
+        [(receive(1, good + bytes(4)), entry(F, None, "MALFORMED", answer))],
     )
     yield case(
         "done-has-no-timer",

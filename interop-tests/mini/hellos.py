@@ -63,14 +63,20 @@ def to_json(hello):
 
 
 def start(role, own):
-    return {
+    """The stream is open: the initiator writes at once."""
+    machine = {
         "role": role,
         "own": own,
         "state": "WAITING",
         "decoder": frames.new(),
         "byte": False,
+        "sent": b"",
         "close": None,
     }
+    hello = frames.encode(encode(own))  # bounds, for both roles
+    if role == "initiator":  # HELLO-001
+        machine["sent"] = hello
+    return machine
 
 
 def deadline(machine):
@@ -92,7 +98,15 @@ def agrees(machine, body):
         raise Refusal("WRONG_DOMAIN")
 
 
+def done(machine):
+    """A hello agrees; what is written now stays so, whatever is found behind it."""
+    machine["state"] = "DONE"
+    if machine["role"] == "responder":  # HELLO-001
+        machine["sent"] += frames.encode(encode(machine["own"]))
+
+
 def receive(machine, data):
+    """Frame by frame: how the bytes were cut shows nowhere."""
     if data:
         machine["byte"] = True
     frames.feed(machine["decoder"], data)
@@ -110,16 +124,7 @@ def receive(machine, data):
             except Refusal as refusal:  # HELLO-002, HELLO-005
                 fail(machine, refusal.code)
             else:
-                machine["state"] = "DONE"
-
-
-def write(machine, was):
-    """What the peer writes at the end of a step that began in state `was`; all has been judged."""
-    if machine["role"] == "initiator" and was is None:  # HELLO-001: at once
-        return frames.encode(encode(machine["own"]))
-    if machine["role"] == "responder" and was == "WAITING" and machine["state"] == "DONE":
-        return frames.encode(encode(machine["own"]))  # HELLO-001
-    return b""
+                done(machine)
 
 
 def step(machine, given):
@@ -138,15 +143,15 @@ def step(machine, given):
         raise Refusal("REFUSED")
 
 
-def entry(machine, was):
-    """One entry of the log; a code is said once."""
+def entry(machine):
+    """One entry of the log; bytes and a code are said once."""
     result = {
-        "sent": write(machine, was).hex(),
+        "sent": machine["sent"].hex(),
         "state": machine["state"],
         "close": machine["close"],
         "deadline": deadline(machine),
     }
-    machine["close"] = None
+    machine["sent"], machine["close"] = b"", None
     return result
 
 
@@ -155,12 +160,10 @@ def op_machine(given):
     if role not in ("initiator", "responder"):
         raise Refusal("REFUSED")
     machine = start(role, from_json(inputs.get(given, "own")))
-    encode(machine["own"])  # bounds
-    log = [entry(machine, None)]
+    log = [entry(machine)]
     for given_step in inputs.steps(given):
-        was = machine["state"]
         step(machine, given_step)
-        log.append(entry(machine, was))
+        log.append(entry(machine))
     return {"log": log}
 
 
