@@ -1,8 +1,8 @@
-"""spec/schema/*.cddl accepts the valid vectors of every message, and no unknown or missing field.
+"""spec/schema/*.cddl accepts every valid vector of a message, and no unknown or missing field.
 
-pycddl takes CBOR, so values are written in it. It cannot match a map's keys by a regexp nor a map as
-one of several types, and takes some values of another type than a size is given for: bounds and
-constants are the vectors' own matter.
+pycddl takes CBOR, so values are written in it. It cannot match the keys of a map by a regexp, nor a
+map as one of several types, and takes some values of another type than a size is given for: bounds
+and constants are the vectors' own matter.
 """
 
 from pathlib import Path
