@@ -199,6 +199,7 @@ def _codecs(_spec: dict[str, bytes]) -> Iterator[bytes]:
     yield b"\x03\x00" + codec.encode_int8(values, np.zeros(9, np.float32))
     long = np.linspace(-3, 3, INT8_BLOCK + 5, dtype=np.float32)
     yield b"\x03\x04" + codec.encode_int8(long, np.zeros(long.size, np.float32))
+    yield b"\x03\x04" + (b"\x00\x00\x80\x7e" + b"\x7f" * INT8_BLOCK) * 2  # the sum overflows
     yield b"\x01\x00" + bytes.fromhex("807f c07f 81ff 817f")  # infinity, NaN, signalling NaN
     yield b"\x02\x00" + bytes.fromhex("007c 007e 01fc 017c")
     yield b"\x03\x00" + bytes.fromhex("0100807f 00 7f")

@@ -61,7 +61,8 @@ def codec(data: bytes) -> None:
     blocks = -(-len(wire) // (INT8_BLOCK + 4))
     elements = {ENCODING_FP32: len(wire) // 4, ENCODING_INT8: len(wire) - 4 * blocks}
     size = max(0, elements.get(encoding, len(wire) // 2) + (odd if odd < 3 else 0))
-    base = np.arange(size, dtype=np.float32) * np.float32(2.0**115 if odd & 4 else 1)
+    step = 2.0**114 if odd & 4 else 1.0  # near the largest float32, which the sum may pass
+    base = np.arange(size, dtype=np.float32) * np.float32(step)
     values = np.empty(size, np.float32)
     try:
         decode_into(values, wire, encoding, base)
