@@ -105,6 +105,11 @@ def _status_lines(reply: dict[str, Any]) -> list[str]:
         f"connected  {', '.join(reply['connected']) or 'nobody'}",
         f"traffic    {reply['bytes_in']} bytes in, {reply['bytes_out']} bytes out",
         f"ledger     {reply['ledger']}",
+        *(
+            f"refused    {event}, {peer}: {', '.join(f'{n} {code}' for code, n in codes.items())}"
+            for event, peers in reply["refused"].items()
+            for peer, codes in peers.items()
+        ),
     ]
 
 

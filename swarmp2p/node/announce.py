@@ -25,6 +25,7 @@ _OUTCOMES = {
     Judgement.IGNORE: Outcome.IGNORE,
     Judgement.REJECT: Outcome.REJECT,
 }
+_REFUSED = {Judgement.IGNORE: "gossip-ignored", Judgement.REJECT: "gossip-rejected"}
 
 
 class Announcer:
@@ -56,6 +57,7 @@ class Announcer:
         """The final view moved: rules and early manifests are judged by it from now on."""
         if view.round.round != self._round:
             self._round = view.round.round
+            self._c.refusals.next_round()
             self._accepted.clear()
             self._raw.clear()
             self._early.clear()
@@ -74,8 +76,9 @@ class Announcer:
             self._accept(verdict, data)
         elif verdict.equivocation is not None:
             self._keep_proof(verdict.equivocation)
-        elif verdict.outcome is Judgement.REJECT:
-            self._c.log("gossip-rejected", forwarder=forwarder.hex(), why=verdict.reason)
+        if verdict.outcome is not Judgement.ACCEPT:
+            event = _REFUSED[verdict.outcome]
+            self._c.refused(event, forwarder, verdict.code, verdict.reason)
         return _OUTCOMES[verdict.outcome]
 
     def _keep_proof(self, proof: Equivocation) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.ledger.interface import ChainView, Ledger, Member, Phase
 from swarmp2p.manifest import RunManifest
+from swarmp2p.node.refusals import Refusals
 from swarmp2p.protocol.rounds import Facts, RoundPhase
 from swarmp2p.seams import Clock, Rng, Store, Transport
 
@@ -38,6 +39,7 @@ class Context:
     poll: float = 0.2
     names: dict[bytes, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def me(self) -> bytes:
@@ -47,6 +49,17 @@ class Context:
     def announced(self) -> tuple[str, ...]:
         """Where others shall dial us: as configured, else where we listen."""
         return self.addresses or self.transport.listen_addresses()
+
+    def peers_by_chance(self) -> list[bytes]:
+        """Whoever is connected, in an order of chance, so that nobody is always asked first."""
+        peers = self.transport.peers()
+        return [peer for _, peer in sorted((self.rng.uniform(), peer) for peer in peers)]
+
+    def refused(self, event: str, peer: bytes, code: int, why: str, **fields: object) -> None:
+        """Leave a trace of a refusal (SEC-003): counted, and logged with the code's name."""
+        known = self.refusals.note(event, peer, code)
+        if known is not None:
+            self.log(event, peer=peer.hex(), code=known.name, why=why, **fields)
 
     def name(self, peer: bytes) -> str:
         """The peer's label, or the first 8 hex digits of its key."""

@@ -67,8 +67,12 @@ class Greeter:
         try:
             await pump(stream, machine, self._c.clock, on_event)
             await stream.aclose()
-        except (RemoteProtocolError, TransportError) as error:
-            self._c.log("hello-refused", peer=stream.remote_peer.hex(), why=str(error))
+        except RemoteProtocolError as error:
+            # HELLO-010: shown with its code, and held against nobody.
+            self._c.refused("hello-refused", stream.remote_peer, error.code, str(error))
+            await stream.reset()
+        except TransportError as error:
+            self._c.log("hello-failed", peer=stream.remote_peer.hex(), why=str(error))
             await stream.reset()
 
     def _learn(self, peer: bytes, agent: str) -> None:

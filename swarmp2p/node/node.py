@@ -46,9 +46,7 @@ class Node:
         self._c = context
         self._on_receipt = on_receipt
         self.vectors = Vectors(context.manifest)
-        self.exchange = BlobExchange(
-            context.transport, context.store, context.clock, context.rng, context.log
-        )
+        self.exchange = BlobExchange(context)
         self.machine = RoundMachine(context.me, resend_blocks=context.manifest.depth + 8)
         self.announcer = Announcer(context, self.dispatch_pull)
         self.greeter = Greeter(context)
@@ -199,6 +197,7 @@ class Node:
             "bytes_in": self.exchange.traffic.bytes_in,
             "bytes_out": self.exchange.traffic.bytes_out,
             "ledger": self.ledger_trouble or "ok",
+            "refused": self._c.refusals.counts(self._c.name),
             "metrics": dict(self.progress),
         }
 
@@ -388,14 +387,8 @@ class Node:
         await self._until(lambda view: view.last_root != was)
 
     async def _fetch_model(self, root: bytes, whole: trio.CancelScope) -> None:
-        await self.exchange.fetch(
-            root, self.vectors.sizes, lambda: self._shuffled(self._c.transport.peers())
-        )
+        await self.exchange.fetch(root, self.vectors.sizes, self._c.peers_by_chance)
         whole.cancel()
-
-    def _shuffled(self, peers: frozenset[bytes]) -> list[bytes]:
-        """In an order of chance, so that no one peer is always asked first."""
-        return [peer for _, peer in sorted((self._c.rng.uniform(), peer) for peer in peers)]
 
     @property
     def idle(self) -> bool:

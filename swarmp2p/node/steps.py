@@ -241,7 +241,7 @@ class Steps:
             try:
                 await self._fetch_whole(peer, manifest.root)
             except RemoteProtocolError as error:
-                self._c.log("update-unusable", peer=peer.hex(), round=number, why=str(error))
+                self._c.refused("update-unusable", peer, error.code, str(error), round=number)
                 return
             finally:
                 self._pulls.pop(peer, None)
