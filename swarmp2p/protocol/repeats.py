@@ -1,6 +1,8 @@
 """Statements that came before: replays, equivocations, sequence numbers (spec/04-envelope).
 
 `SlotMemory` and `StreamMemory` hold what was accepted; `Repeats` judges whole envelopes by them.
+The node has no kind but the manifest's and uses `SlotMemory`, through `gossip.GossipRules`;
+`Repeats` is for programs that send kinds of their own, and for the vectors.
 """
 
 from collections import defaultdict
@@ -99,6 +101,9 @@ class StreamMemory:
 
 class Repeats:
     """Judges envelopes by spec/04-envelope alone, in the order they are received.
+
+    The node does not use it: it is what an embedder with stream kinds (`x-...`) puts before its own
+    rules, and what the vectors of `envelope.repeats` ask.
 
     Who the sender is and what the body says is for others to judge. Call `drop_before` as rounds
     end: slots are remembered until then.
