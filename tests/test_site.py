@@ -5,7 +5,7 @@ import pytest
 from swarmp2p.errors import ConfigError
 from swarmp2p.ledger.interface import RunTerms
 from swarmp2p.manifest import example_manifest, format_manifest, read_manifest
-from swarmp2p.site import check_terms, run_settings
+from swarmp2p.site import check_terms, run_settings, write_private
 from swarmp2p.wire import canonical
 
 
@@ -84,3 +84,15 @@ def test_the_manifests_windows__stand_in_their_canonical_order():
         ("hi", 1200),
         ("lo", 4),
     ]
+
+
+def test_a_private_file__is_new_for_its_owner_only_and_no_link(tmp_path):
+    file, link, target = (tmp_path / name for name in ("key", "link", "elsewhere"))
+    write_private(file, b"first")
+    assert file.stat().st_mode & 0o777 == 0o600
+    link.symlink_to(target)
+    for taken in (file, link):
+        with pytest.raises(FileExistsError):
+            write_private(taken, b"second")
+    assert file.read_bytes() == b"first"
+    assert not target.exists()

@@ -151,6 +151,27 @@ async def test_final_view__lags_the_head_by_the_depth(make_site: SiteMaker) -> N
         assert view.block.number == await ledger.head() - 4
 
 
+async def test_final_view__is_read_at_one_block_and_never_at_the_latest(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site(2, depth=2)
+    asked: list[tuple[object, ...]] = []
+    async with site.open(0) as ledger:
+        site.chain.mine(3)
+        call = ledger._rpc.call
+
+        def watched(*request: object) -> object:
+            asked.append(request)
+            return call(*request)  # type: ignore[arg-type] # the method's name and its parameters
+
+        ledger._rpc.call = watched  # type: ignore[assignment, method-assign]
+        block = (await ledger.final_view()).block
+    views = [request for request in asked if request[0] == "eth_call"]
+    assert len(views) >= 2
+    assert {request[-1] for request in views} <= {hex(block.number), f"0x{block.hash.hex()}"}
+    assert "latest" not in str(asked)
+
+
 async def test_members__show_changes_of_addresses_and_revocations(make_site: SiteMaker) -> None:
     site = make_site(3)
     async with site.open(0) as ledger:
@@ -196,6 +217,16 @@ async def test_outbox__sees_a_transaction_before_the_chain_does(make_site: SiteM
     async with site.open(0, outbox=kept.append) as ledger:
         await ledger.genesis(GENESIS)
     assert [sent.to for sent in kept] == [site.run]
+
+
+async def test_a_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
+    site = make_site(2)
+    kept: list[SentTransaction] = []
+    async with site.open(0, outbox=kept.append) as ledger:
+        site.chain.stop()
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.commit(1, 0, commitment(0), 5, GENESIS)
+    assert kept == []
 
 
 async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: SiteMaker) -> None:

@@ -1,5 +1,7 @@
+import contextlib
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ledger_site import MANIFEST, MiningClock, RunSite, SiteMaker, new_chain, party
@@ -13,7 +15,7 @@ from swarmp2p.errors import (
 from swarmp2p.ledger import deploy
 from swarmp2p.ledger.ethereum import open_ledger
 from swarmp2p.ledger.interface import Block
-from swarmp2p.ledger.rpc import RpcClient, check_url
+from swarmp2p.ledger.rpc import MAX_REPLY, RpcClient, check_url
 
 
 @pytest.fixture
@@ -77,6 +79,25 @@ async def test_open__gives_up_on_an_endpoint_that_hangs(listener: socket.socket)
             call_timeout=0.2,
         ):
             pass
+
+
+def answer_for_ever(listener: socket.socket) -> None:
+    """One HTTP answer that has no end."""
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b" " * (1 << 16))
+
+
+def test_call__gives_up_on_an_answer_that_is_too_long(listener: socket.socket) -> None:
+    with ThreadPoolExecutor(1) as server:
+        server.submit(answer_for_ever, listener)
+        with (
+            RpcClient(f"http://127.0.0.1:{listener.getsockname()[1]}") as rpc,
+            pytest.raises(LedgerUnavailableError, match=f"longer than {MAX_REPLY} bytes"),
+        ):
+            rpc.call("eth_chainId")
 
 
 async def test_view__halts_when_a_final_block_was_replaced(make_site: SiteMaker) -> None:

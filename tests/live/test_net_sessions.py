@@ -363,3 +363,23 @@ def test_parser__finds_the_same_frames_wherever_the_bytes_are_cut(
                 body += part
         at, turn = at + size, turn + 1
     assert (headers, bytes(body)) == (len(payloads), b"".join(payloads))
+
+
+async def test_yamux__sends_payload_as_it_is() -> None:
+    payload = bytes(10_000)  # any compression would make next to nothing of it
+    async with against_bytes() as (ours, bare):
+        stream = await ours.open_stream()
+        await stream.write(payload)
+        sent = 0
+        while sent < len(payload):
+            frame = await read_until_data(bare)
+            assert await bare.read(frame.length) == bytes(frame.length)
+            sent += frame.length
+        assert sent == len(payload)
+
+
+async def read_until_data(conn: ISecureConn) -> Frame:
+    while True:
+        frame = await read_header(conn)
+        if frame.kind == DATA and frame.length:
+            return frame

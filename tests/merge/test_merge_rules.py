@@ -1,5 +1,7 @@
 """Every rule against the plain-Python oracle, bit by bit, and its refusals."""
 
+import ctypes
+import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -245,6 +247,26 @@ def test_registry__checks_parameters() -> None:
 
 
 def test_arithmetic__is_checked_and_sound_here() -> None:
+    reducers.check_arithmetic()
+
+
+def flush_subnormals() -> None:
+    """Set "flush to zero" and "subnormals are zero" for this thread, as -ffast-math does."""
+    libm = ctypes.CDLL("libm.so.6")
+    environment = (ctypes.c_uint32 * 8)()  # glibc's fenv_t on x86-64; its last word is MXCSR
+    libm.fegetenv(environment)
+    environment[7] |= 0x8040
+    libm.fesetenv(environment)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="sets a register of x86-64")
+def test_arithmetic__that_flushes_subnormals_is_refused_in_whichever_thread() -> None:
+    base = np.zeros(reducers.PARALLEL_FROM, np.float32)
+    with ThreadPoolExecutor(1, initializer=flush_subnormals) as bad:
+        with pytest.raises(MergeError, match="flushes subnormal numbers"):
+            bad.submit(reducers.check_arithmetic).result()
+        with pytest.raises(MergeError, match="flushes subnormal numbers"):
+            reducers.walk(base.size, lambda _start, _stop: None, bad, 2, reducers.BLOCK)
     reducers.check_arithmetic()
 
 

@@ -104,6 +104,17 @@ def test_machines__garbage_gives_events_or_a_remote_error(data, where):
         outcome(machine, cut(data, where))
 
 
+@given(st.binary(max_size=300), st.sampled_from([b"\0\0\0\4", b"\xff" * 4]))
+def test_responders__send_nothing_to_whom_they_refuse(data, length):
+    asked = Provider()
+    asked.receive_data(getter()[1], now=0.0)
+    asked.refuse(Code.RETRY)  # an answer that is still waiting goes, too
+    for machine in (Provider(), asked, HelloMachine(Role.RESPONDER, HELLO, now=0.0)):
+        with pytest.raises(RemoteProtocolError):
+            machine.receive_data(length + data, now=0.0)
+        assert machine.data_to_send() == []
+
+
 def test_getter__nothing_wanted_is_done_at_once():
     machine, requests = getter([])
     assert requests == b""

@@ -8,7 +8,7 @@ import pytest
 import trio
 from test_runs import assert_same_end, finish, manifest, train
 
-from swarmp2p.errors import LedgerUnavailableError
+from swarmp2p.errors import DeepReorganisationError, LedgerUnavailableError
 from swarmp2p.ledger.interface import Phase
 from swarmp2p.node.steps import parse_update
 from swarmp2p.seams import Slot
@@ -181,6 +181,17 @@ async def test_while_the_chain_is_silent__nothing_is_signed_and_chunks_are_serve
         await fetch_from(world, 0, 3, bytes.fromhex(deaf.receipts[0].merged_root))
 
 
+async def test_a_vanished_final_block__ends_the_node(autojump_clock):
+    async def replaced():
+        raise DeepReorganisationError("the chain replaced block 1")
+
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - the world is what fails
+        async with ready_world(manifest(rounds=1), 2) as world:
+            world.peers[0].node._c.ledger.final_view = replaced
+            await trio.sleep(5)
+    assert caught.group_contains(DeepReorganisationError)
+
+
 async def test_after_the_end__the_last_model_is_still_served(autojump_clock):
     async with ready_world(manifest(rounds=1), 3) as world:
         await finish(world, range(3))
@@ -210,6 +221,7 @@ async def test_a_manifest__is_published_every_second_unchanged_and_never_before_
     (data,) = {row[2] for row in own}
     header = decode_envelope(data).header
     assert (header.attempt, header.index, header.recipient, header.seq) == (0, 0, bytes(32), 0)
+    assert len({row[2] for row in published}) == 4  # ENV-013: of others, too, the same bytes
     times = [at for at, _, _ in own[1:]]  # the first is the reveal itself
     assert {round(b - a, 6) for a, b in pairwise(times)} == {1.0}
     others = Counter(decode_envelope(row[2]).header.sender for row in published)

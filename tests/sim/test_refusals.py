@@ -143,7 +143,7 @@ async def test_garbage_for_a_provider__is_logged_with_its_code(autojump_clock):
         assert (row["code"], row["peer"]) == ("TOO_LARGE", liar.key.public.hex())
 
 
-async def test_an_unusable_update__is_logged_with_its_code(autojump_clock):
+async def test_a_wrong_chunk__is_logged_with_its_code(autojump_clock):
     """A chunk with another byte is BAD_PROOF wherever it came from."""
     async with open_world(manifest(rounds=1), 3, seed=1, train=train) as world:
         liar, honest = world.peers[1].key.public, world.peers[0]
