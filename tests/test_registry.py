@@ -110,6 +110,33 @@ def test_sentences__are_those_of_every_rule(
     assert json.loads(text) == {"A-001": "First. REJECT MALFORMED."}
 
 
+@pytest.mark.parametrize(
+    ("test", "known"),
+    [
+        ("tests/test_registry.py::test_coverage__names_tests_that_are_there", True),
+        (
+            "tests/store/test_state.py::TestEveryStore::test_state__is_there_again_after_a_restart",
+            True,
+        ),
+        ("tests/store/test_state.py::test_state__is_there_again_after_a_restart", False),
+        ("tests/test_registry.py::test_coverage__names_nothing", False),
+        ("tests/test_registry.py", False),
+        ("tests/test_nowhere.py::test_main", False),
+    ],
+)
+def test_coverage__names_tests_that_are_there(
+    generate: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, test: str, *, known: bool
+) -> None:
+    stated = tmp_path / "coverage.toml"
+    stated.write_text(f'[[rule]]\nids = ["A-001"]\ntests = ["{test}"]\nwhy = "so"\n')
+    monkeypatch.setattr(generate.coverage_table, "STATED", stated)
+    if known:
+        assert generate.coverage_table.stated() == {"A-001": f"`{test}`; so"}
+    else:
+        with pytest.raises(ValueError, match="of A-001 is not there"):
+            generate.coverage_table.stated()
+
+
 def test_main__refuses_an_unknown_option(generate: ModuleType) -> None:
     assert generate.main(["--chekc"]) == 2
 
