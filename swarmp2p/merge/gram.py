@@ -97,10 +97,29 @@ def measure(terms: Terms) -> Distances:
     Stat slices count as equal to the base: they are not the rule's to judge. Cost: n(n+1)/2
     multiplies and adds in float64 per element.
     """
+    partial = terms.products if terms.products is not None else _products(terms)
+    # A sum of squares is NaN or infinite if an element was, whatever the others are.
+    if not np.isfinite(partial).all():
+        terms.suspect()
     count = terms.rows.count
-    segments = -(-terms.rows.size // SEGMENT)
-    pairs = [(k, j) for k in range(count) for j in range(k, count)]
-    partial: Doubles = np.zeros((segments, len(pairs)))
+    gram = [[0.0] * count for _ in range(count)]
+    for index, (k, j) in enumerate(pairs(count)):
+        total = 0.0
+        for value in partial[:, index].tolist():
+            total += value
+        gram[k][j] = gram[j][k] = total
+    return Distances(gram)
+
+
+def pairs(count: int) -> list[tuple[int, int]]:
+    """Every two of `count` updates, and each with itself, in the order of products."""
+    return [(k, j) for k in range(count) for j in range(k, count)]
+
+
+def _products(terms: Terms) -> Doubles:
+    """segment_products() of every segment."""
+    size = terms.rows.size
+    partial: Doubles = np.zeros((-(-size // SEGMENT), len(pairs(terms.rows.count))))
 
     def work(start: int, stop: int) -> None:
         rows = terms.rows.for_thread()
@@ -108,17 +127,8 @@ def measure(terms: Terms) -> Distances:
             high = min(low + SEGMENT, stop)
             partial[low // SEGMENT] = segment_products(terms, rows, low, high)
 
-    walk(terms.rows.size, work, terms.pool, terms.threads, align=SEGMENT)
-    # A sum of squares is NaN or infinite if an element was, whatever the others are.
-    if not np.isfinite(partial).all():
-        terms.suspect()
-    gram = [[0.0] * count for _ in range(count)]
-    for index, (k, j) in enumerate(pairs):
-        total = 0.0
-        for segment in range(segments):
-            total += float(partial[segment, index])
-        gram[k][j] = gram[j][k] = total
-    return Distances(gram)
+    walk(size, work, terms.pool, terms.threads, align=SEGMENT)
+    return partial
 
 
 def segment_products(terms: Terms, rows: Rows, low: int, high: int) -> Doubles:

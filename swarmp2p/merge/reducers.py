@@ -5,8 +5,10 @@ or number, and every element sees the same operations in the same order whatever
 or the number of threads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -133,20 +135,26 @@ def check_arithmetic() -> None:
         )
 
 
+@contextmanager
+def exact() -> Iterator[None]:
+    """Check this thread's arithmetic; overflow is silent inside, since D5 clamps infinities."""
+    check_arithmetic()
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        yield
+
+
 def walk(
     size: int, work: Callable[[int, int], None], pool: Pool | None, threads: int, align: int = BLOCK
 ) -> None:
     """Call work(start, stop) over [0, size), one contiguous range per thread.
 
-    Ranges start at multiples of `align`. Each thread first checks its arithmetic, and overflow is
-    silent inside: D5 turns infinities into the largest finite value.
+    Ranges start at multiples of `align`. Each thread works in exact().
     """
     parts = threads if pool is not None and size >= PARALLEL_FROM else 1
     cuts = [min(size, size * part // parts // align * align) for part in range(parts)] + [size]
 
     def one(part: int) -> None:
-        check_arithmetic()
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with exact():
             work(cuts[part], cuts[part + 1])
 
     if pool is None or parts == 1:
@@ -270,12 +278,12 @@ def shifted_sum(terms: Terms, factors: Sequence[float], out: Vector) -> None:
 
 def merge_stat(terms: Terms, out: Vector) -> None:
     """Overwrite the stat slices of `out` by D4 with the declared weights, D5 included."""
-    check_arithmetic()
     for part in terms.stat:
         temporary: Vector = np.empty(min(BLOCK, part.stop - part.start), terms.rows.dtype)
-        for low in range(part.start, part.stop, BLOCK):
-            high = min(part.stop, low + BLOCK)
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # cut where chunks are, so that rows that load chunks need one at a time
+        cuts = [part.start, *range((part.start // BLOCK + 1) * BLOCK, part.stop, BLOCK), part.stop]
+        for low, high in pairwise(cuts):
+            with exact():
                 rows = terms.rows.block(low, high)
                 accumulate(rows, terms.shares, out[low:high], temporary[: high - low])
                 if not settle(out[low:high]):

@@ -126,17 +126,17 @@ def merge(
     require(rule, count)
     if len(weights) != count:
         raise MergeError(f"{count} updates but {len(weights)} weights")
-    _check_vector("the base", base, base)
+    check_vector("the base", base, base)
     for k, update in enumerate(updates):
-        _check_vector(f"the update of roster index {k}", update, base)
+        check_vector(f"the update of roster index {k}", update, base)
     used = weigh(weights, uniform=uniform)
-    slices = _check_stat(stat, base.size)
+    slices = check_stat(stat, base.size)
 
     @cache
     def scan() -> None:
-        _check_finite("the base", base, name_element)
+        check_finite("the base", base, name_element)
         for k, update in enumerate(updates):
-            _check_finite(f"the update of roster index {k}", update, name_element)
+            check_finite(f"the update of roster index {k}", update, name_element)
 
     terms = Terms(Updates(tuple(updates)), base, used, slices, pool, threads, scan)
     vector: Vector = np.empty_like(base) if out is None else out
@@ -146,7 +146,8 @@ def merge(
     return MergeResult(vector, used, findings.coefficients, findings.outliers)
 
 
-def _check_vector(what: str, vector: Vector, base: Vector) -> None:
+def check_vector(what: str, vector: Vector, base: Vector) -> None:
+    """Raise MergeError unless `vector` is contiguous and of the base's dtype and length."""
     if vector.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise MergeError(f"{what} is {vector.dtype}; float32 or float64 is expected")
     if vector.ndim != 1 or not vector.flags.c_contiguous:
@@ -159,20 +160,22 @@ def _check_vector(what: str, vector: Vector, base: Vector) -> None:
 
 
 def _check_out(out: Vector, base: Vector, updates: Sequence[Vector]) -> None:
-    _check_vector("out", out, base)
+    check_vector("out", out, base)
     for vector in (base, *updates):
         if np.may_share_memory(out, vector):
             raise MergeError("out overlaps the base or an update")
 
 
-def _check_finite(what: str, vector: Vector, name_element: Callable[[int], str] | None) -> None:
+def check_finite(what: str, vector: Vector, name_element: Callable[[int], str] | None) -> None:
+    """Raise MergeError naming the first NaN or infinity of a vector, if there is one."""
     index = first_non_finite(vector)
     if index is not None:
         element = name_element(index) if name_element else f"element {index}"
         raise MergeError(f"{what}: {element} is {vector[index]}; only finite values can be merged")
 
 
-def _check_stat(stat: Sequence[slice], size: int) -> tuple[slice, ...]:
+def check_stat(stat: Sequence[slice], size: int) -> tuple[slice, ...]:
+    """The slices, if they are ascending, disjoint and within the vector. Raises MergeError."""
     end = 0
     for part in stat:
         if part.step not in (None, 1) or not end <= part.start <= part.stop <= size:

@@ -84,6 +84,8 @@ class Terms:
     Vectors are looked at for NaN and infinity while a kernel has them in the cache: whatever may
     come from one makes it call `scan`, which raises MergeError naming the culprit, or returns if
     finite values have overflowed. None: all of them are known to be finite.
+
+    `products`: the inner products of each segment (gram.measure), if they are there already.
     """
 
     rows: Rows
@@ -93,6 +95,7 @@ class Terms:
     pool: Pool | None = None
     threads: int = 1
     scan: Callable[[], None] | None = None
+    products: npt.NDArray[np.float64] | None = None
 
     def suspect(self) -> None:
         """A kernel has met what a NaN or an infinity may have caused."""
