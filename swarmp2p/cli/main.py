@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from swarmp2p.cli.bench import bench
 from swarmp2p.cli.ledger import ledger
 from swarmp2p.cli.run import audit, demo, doctor, node, status
 from swarmp2p.cli.sites import init, keys
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, keys, ledger, node, status, audit, doctor):
+for command in (demo, init, keys, ledger, node, status, audit, doctor, bench):
     cli.add_command(command)
 
 
