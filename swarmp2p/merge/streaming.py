@@ -132,6 +132,11 @@ class _Chunks:
         """None: what block() loads is counted apart."""
         return 0
 
+    @property
+    def longest(self) -> int:
+        """Elements of the longest chunk."""
+        return min(self._chunk, self.size)
+
     def for_thread(self) -> Rows:
         """Itself: one thread streams."""
         return self
@@ -233,6 +238,8 @@ class _Fold:
     def __init__(self, chunks: _Chunks, terms: Terms, out: Vector, name: Name) -> None:
         self._chunks, self._out, self._name = chunks, out, name
         self._alphas = [out.dtype.type(share) for share in terms.shares]
+        # kept: memory fresh from the system for each chunk costs more than the sum
+        self._term: Vector = np.empty(chunks.longest, out.dtype)
         self._next = [0] * chunks.chunks  # per chunk, the roster index to fold next
 
     def arrived(self, peer: int, index: int) -> None:
@@ -252,7 +259,9 @@ class _Fold:
             if peer == 0:
                 np.multiply(values, self._alphas[0], out=part)
             else:
-                np.add(part, np.multiply(values, self._alphas[peer]), out=part)
+                term = self._term[: part.size]
+                np.multiply(values, self._alphas[peer], out=term)
+                np.add(part, term, out=part)
             if peer == self._chunks.count - 1:
                 settle(part)
 
