@@ -2,14 +2,17 @@
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.errors import ConfigError
+
+_LONGEST_RUN = 7 * 24 * 3_600  # seconds
 
 folder_option: Callable[[Any], Any] = path_option(
     "--vectors", "folder", help="A folder of vectors, instead of those of this version."
@@ -27,6 +30,13 @@ def conformance() -> None:
 @folder_option
 @path_option("--json", "json_file", help="Write the results to this file.")
 @path_option("--junit", "junit_file", help="The same in JUnit's XML.")
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, _LONGEST_RUN),
+    default=3_600,
+    show_default=True,
+    help="The whole run's time; cases that were not asked by then count as failed.",
+)
 @click.option("--allow-unsupported", is_flag=True, help="Unsupported cases are no failure.")
 def vectors(
     *,
@@ -35,6 +45,7 @@ def vectors(
     folder: Path | None,
     json_file: Path | None,
     junit_file: Path | None,
+    seconds: int,
     allow_unsupported: bool,
 ) -> int:
     """Start a runner, ask it every case, and tell which rules it breaks.
@@ -45,13 +56,16 @@ def vectors(
 
     from swarmp2p.conformance import report as reports
     from swarmp2p.conformance.cases import load
+    from swarmp2p.conformance.process import Bounds
     from swarmp2p.conformance.running import Outcome, run
 
     loaded = load(folder)
     command = _command(runner) if runner is not None else reports.OWN
-    report = run(loaded.select(pattern), command)
-    _write(json_file, json.dumps(reports.as_json(report), indent=1).encode() + b"\n")
-    _write(junit_file, reports.as_junit(report, loaded))
+    chosen = loaded.select(pattern)
+    with _results_file(json_file) as as_json, _results_file(junit_file) as as_junit:
+        report = run(chosen, command, bounds=Bounds(run_seconds=seconds))
+        _write(as_json, json.dumps(reports.as_json(report), indent=1).encode() + b"\n")
+        _write(as_junit, reports.as_junit(report, loaded))
     for result in report.having(Outcome.FAILED):
         click.echo(reports.failure_text(result, loaded, report.command) + "\n")
     for result in report.having(Outcome.UNSUPPORTED):
@@ -72,13 +86,40 @@ def _command(text: str) -> list[str]:
     return words
 
 
-def _write(path: Path | None, data: bytes) -> None:
+@contextmanager
+def _results_file(path: Path | None) -> Iterator[BinaryIO | None]:
+    """Open a file before the run; what it held stays until there are results to write.
+
+    Raises ConfigError where it cannot be opened. A new file that nothing was written to goes away.
+    """
     if path is None:
+        yield None
         return
+    new = not path.exists()
     try:
-        path.write_bytes(data)
+        file = path.open("ab", buffering=0)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        with file:
+            yield file
+    finally:
+        if new and path.is_file() and not path.stat().st_size:
+            path.unlink()
+
+
+def _write(file: BinaryIO | None, data: bytes) -> None:
+    """Put `data` in the place of what the file held. Raises ConfigError."""
+    if file is None:
+        return
+    left = memoryview(data)
+    try:
+        if Path(file.name).is_file():  # not a device, not a pipe
+            file.truncate(0)
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise ConfigError(f"cannot write {file.name}: {error.strerror}") from None
 
 
 @conformance.command("list")

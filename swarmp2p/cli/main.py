@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from swarmp2p.cli.bench import bench
 from swarmp2p.cli.conformance import conformance
 from swarmp2p.cli.ledger import ledger
 from swarmp2p.cli.run import audit, demo, doctor, node, status
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, keys, ledger, node, status, audit, doctor, conformance):
+for command in (demo, init, keys, ledger, node, status, audit, doctor, bench, conformance):
     cli.add_command(command)
 
 

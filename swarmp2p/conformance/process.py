@@ -1,10 +1,14 @@
 """A runner's process: lines in, lines out, each bounded in time and size.
 
-One thread; no pipe can block it, whatever the other side does. The process has a session of its
-own, and the whole of it is killed at the end.
+One thread; no pipe can block it, whatever the other side does, and every wait has its end.
+
+The process has a session and a group of its own. At the end the group is killed: the process and
+what it started, but not what has left the group (setsid, setpgid) nor what runs as somebody else.
+That lives on; nobody waits for it.
 """
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -14,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Self
 
+from swarmp2p.conformance.excerpt import excerpt
 from swarmp2p.errors import ConfigError, SwarmError
 
 _PIECE = 1 << 16  # bytes at a time: what a pipe holds
@@ -27,13 +32,15 @@ class RunnerError(SwarmError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a runner may take: seconds for an answer and for its end, bytes for a line and in all.
+    """What a runner may take: seconds and bytes.
 
-    The first and the third are those of spec/15-conformance.
+    For an answer and for a line they are those of spec/15-conformance; the others are for its end
+    after the last answer, for the whole run, and for all it writes.
     """
 
     answer_seconds: float = 60.0
     end_seconds: float = 10.0
+    run_seconds: float = 3_600.0  # the package itself takes less than a minute
     line_bytes: int = 256 << 20
     total_bytes: int = 4 << 30
 
@@ -41,9 +48,11 @@ class Bounds:
 class RunnerProcess:
     """One started command. Use it as a context manager: its end kills what is left."""
 
-    def __init__(self, command: Sequence[str], bounds: Bounds) -> None:
-        """Start it. Raises ConfigError where that fails."""
+    def __init__(self, command: Sequence[str], bounds: Bounds, until: float = math.inf) -> None:
+        """Start it; `until` is when the whole run is over. Raises ConfigError where that fails."""
         self._bounds = bounds
+        self._until = until
+        self._most = bounds.line_bytes
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the user's own command
                 list(command),
@@ -73,21 +82,30 @@ class RunnerProcess:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with contextlib.suppress(PermissionError):  # the group may refuse what its first does not
+            self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_DEATH_SECONDS)
         self._selector.close()
         for pipe in (self._input, self._output, self._errors):
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    def send(self, line: bytes) -> float:
-        """Give it a line; returns the time by which it must have answered."""
+    @property
+    def lives(self) -> int | None:
+        """The id of the process where it could not be killed."""
+        return self._process.pid if self._process.returncode is None else None
+
+    def send(self, line: bytes, most: int) -> float:
+        """Give it a line that takes an answer of `most` bytes; returns when that must be there."""
         self._said.clear()
+        self._most = min(most, self._bounds.line_bytes)
         self._pending = memoryview(line)
         if self._input.closed:
             self._pending = memoryview(b"")
         elif line:
             self._selector.register(self._input, selectors.EVENT_WRITE)
-        return time.monotonic() + self._bounds.answer_seconds
+        return min(time.monotonic() + self._bounds.answer_seconds, self._until)
 
     def read_line(self, deadline: float) -> bytes:
         """Read the next line of its output, without its end. Raises RunnerError."""
@@ -97,7 +115,7 @@ class RunnerProcess:
             if self._ended:
                 raise RunnerError(self._death())
             if time.monotonic() >= deadline:
-                raise RunnerError(f"no answer within {self._bounds.answer_seconds:g} s")
+                raise RunnerError(self._late(deadline))
             self._step(deadline - time.monotonic())
         line = bytes(self._received[:end])
         del self._received[: end + 1]
@@ -111,10 +129,11 @@ class RunnerProcess:
 
     @property
     def said(self) -> str:
-        """The end of what it wrote to standard error since the last line was sent."""
+        """The end of what it wrote to standard error since the last line, fit to be printed."""
         with contextlib.suppress(RunnerError):
             self._step(0)
-        return self._said.decode(errors="replace").strip()
+        lines = self._said.decode(errors="replace").strip().splitlines()
+        return "\n".join(map(excerpt, lines))
 
     def finish(self) -> str | None:
         """End its input and wait for its end; what is wrong with that, or None."""
@@ -165,10 +184,17 @@ class RunnerProcess:
             self._selector.unregister(self._output)
         self._received += piece
         self._total += len(piece)
-        if len(self._received) > self._bounds.line_bytes and b"\n" not in piece:
-            raise RunnerError(f"a line of more than {self._bounds.line_bytes:,} bytes")
+        if len(self._received) > self._most:  # also of many lines, while it reads nothing
+            raise RunnerError(f"an answer of more than {self._most:,} bytes")
         if self._total > self._bounds.total_bytes:
             raise RunnerError(f"more than {self._bounds.total_bytes:,} bytes of output in all")
+
+    def _late(self, deadline: float) -> str:
+        if deadline == self._until:
+            return (
+                f"no answer before the {self._bounds.run_seconds:,g} s of the whole run were over"
+            )
+        return f"no answer within {self._bounds.answer_seconds:g} s"
 
     def _death(self) -> str:
         try:
@@ -176,8 +202,15 @@ class RunnerProcess:
         except subprocess.TimeoutExpired:
             return "the runner closed its output and did not answer"
         if status < 0:
-            return f"the runner was killed by {signal.Signals(-status).name}"
+            return f"the runner was killed by {_signal_name(-status)}"
         return f"the runner ended with status {status}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {number}"
 
 
 def _opened(pipe: IO[bytes] | None) -> IO[bytes]:

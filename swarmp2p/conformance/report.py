@@ -12,9 +12,9 @@ from rich import box
 from rich.table import Table
 
 from swarmp2p.conformance.cases import Case, Vectors
+from swarmp2p.conformance.excerpt import excerpt
 from swarmp2p.conformance.running import Outcome, Report, Result
 
-_LONGEST = 600  # characters of a value in a text for people
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 OWN = (sys.executable, "-m", "swarmp2p.target")
 
@@ -54,12 +54,18 @@ def failure_text(result: Result, vectors: Vectors, command: tuple[str, ...]) -> 
     lines += [f"  {rule}: {vectors.sentence(rule)}" for rule in case.covers]
     lines += [
         f"  expected  {shortened(case.expected)}",
-        f"  got       {'nothing' if result.got is None else shortened(result.got)}",
+        f"  got       {_got(result)}",
         f"  input     {shortened(case.input)}",
     ]
     if result.said:
         lines += ["  standard error:", *(f"    {line}" for line in result.said.splitlines()[-12:])]
     return "\n".join([*lines, f"  again     {again(case, vectors, command)}"])
+
+
+def _got(result: Result) -> str:
+    if result.got is None:
+        return "nothing"
+    return result.got if isinstance(result.got, str) else shortened(result.got)
 
 
 def again(case: Case, vectors: Vectors, command: tuple[str, ...]) -> str:
@@ -79,11 +85,7 @@ def explanation(case: Case, vectors: Vectors) -> str:
 
 def shortened(value: Any) -> str:
     """JSON in one line, its middle left out where it is long."""
-    text = json.dumps(value)
-    if len(text) <= _LONGEST:
-        return text
-    half = _LONGEST // 2
-    return f"{text[:half]} ... {len(text) - 2 * half:,} characters ... {text[-half:]}"
+    return excerpt(json.dumps(value))
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs a command as a runner over cases, and judges its answers."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -8,9 +9,15 @@ from typing import Any
 
 from swarmp2p.conformance import strict_json
 from swarmp2p.conformance.cases import REFUSED, WORDS, Case
+from swarmp2p.conformance.excerpt import LONGEST, excerpt
 from swarmp2p.conformance.process import Bounds, RunnerError, RunnerProcess
 
 _GIVE_UP = 5  # failures in a row after which the runner is taken to be broken altogether
+_SHORT = 200  # characters of what a runner wrote, within a sentence
+# An answer is so much longer than the expected one only where it is wrong or padded; as values it
+# takes up to 25 times the memory of its text.
+_ANSWER_RATIO = 16
+_ANSWER_FLOOR = 1 << 20
 
 
 class Outcome(Enum):
@@ -23,9 +30,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case's outcome. `got` is the answer without its id, None where there was none.
+    """One case's outcome.
 
-    `why` says in a sentence what is wrong; `said` is what the runner wrote to standard error.
+    `got` is the answer without its id, None where there was none; of one that is wrong and long it
+    is a text, its JSON without the middle. `why` says in a sentence what is wrong; `said` is what
+    the runner wrote to standard error. These texts are fit to be printed.
     """
 
     case: Case
@@ -81,14 +90,26 @@ def judge(case: Case, answer: Any, said: str = "") -> Result:
     if same(answer, case.expected):
         return Result(case, Outcome.PASSED, answer)
     if answer.get("error", REFUSED) not in WORDS:
-        why = f"the runner answered {answer['error']}, which is no code"
+        why = f"the runner answered {excerpt(answer['error'], _SHORT)}, which is no code"
     elif case.error is not None:
         why = f"expected {case.error}"
     elif "error" in answer:
         why = "a valid input was refused"
     else:
         why = "another output"
-    return Result(case, Outcome.FAILED, answer, why, said)
+    return Result(case, Outcome.FAILED, _kept(answer), why, said)
+
+
+def answer_bytes(case: Case, bounds: Bounds) -> int:
+    """How long a line may be that answers `case`."""
+    expected = json.dumps({"id": case.id, **case.expected})
+    return min(max(_ANSWER_RATIO * len(expected), _ANSWER_FLOOR), bounds.line_bytes)
+
+
+def _kept(answer: Any) -> Any:
+    """A wrong answer as the report keeps it: thousands of them have room."""
+    text = json.dumps(answer)
+    return answer if len(text) <= LONGEST else excerpt(text)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -113,33 +134,52 @@ class _Course:
     problem: str | None = None
     _next: int = 0
     _failures: int = 0
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = time.monotonic() + self.bounds.run_seconds
 
     def left(self) -> bool:
         """Whether there are cases left to ask; a broken runner is given up."""
         if self._failures >= _GIVE_UP:
-            why = f"not asked: the runner broke {_GIVE_UP} times in a row"
-            for case in self.cases[self._next :]:
-                self._note(Result(case, Outcome.FAILED, None, why))
-            self._next = len(self.cases)
+            self._leave_out(f"the runner broke {_GIVE_UP} times in a row")
+        elif self._over():
+            self._leave_out(f"the {self.bounds.run_seconds:,g} s of the whole run were over")
         return self._next < len(self.cases)
 
     def lap(self) -> None:
-        """Ask one process until it breaks or nothing is left."""
-        with RunnerProcess(self.command, self.bounds) as process:
-            while self._next < len(self.cases):
-                case = self.cases[self._next]
-                self._next += 1
-                if not self._ask(process, case):
-                    self._failures += 1
-                    return
-                self._failures = 0
-            self.problem = process.finish()
+        """Ask one process until it breaks, the time is over or nothing is left."""
+        with RunnerProcess(self.command, self.bounds, self._until) as process:
+            self._ask_all(process)
+        if process.lives is not None:
+            self.problem = f"process {process.lives} cannot be killed and lives on"
+
+    def _ask_all(self, process: RunnerProcess) -> None:
+        while self._next < len(self.cases):
+            if self._over():
+                return
+            case = self.cases[self._next]
+            self._next += 1
+            if not self._ask(process, case):
+                self._failures += 1
+                return
+            self._failures = 0
+        self.problem = process.finish() or self.problem
+
+    def _over(self) -> bool:
+        return time.monotonic() >= self._until
+
+    def _leave_out(self, why: str) -> None:
+        for case in self.cases[self._next :]:
+            self._note(Result(case, Outcome.FAILED, None, f"not asked: {why}"))
+        self._next = len(self.cases)
 
     def _ask(self, process: RunnerProcess, case: Case) -> bool:
         """Ask one case; False if the process is not to be asked again."""
         line = json.dumps({"id": case.id, "op": case.op, "input": case.input}).encode() + b"\n"
         try:
-            answer = self._answer(process, case, process.send(line))
+            deadline = process.send(line, answer_bytes(case, self.bounds))
+            answer = self._answer(process, case, deadline)
             said = process.said if answer != case.expected else ""
             self._note(judge(case, answer, said))
             more = self._next < len(self.cases) and process.wrote_more()
@@ -187,5 +227,5 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def _short(value: object) -> str:
-    start = value[:200] if isinstance(value, bytes) else value
-    return f"{start!r:.200}"
+    start = value[:_SHORT] if isinstance(value, bytes) else value
+    return f"{start!r:.{_SHORT}}"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from swarmp2p.errors import MergeError
 from swarmp2p.merge.reducers import walk
-from swarmp2p.merge.terms import Rows, Terms
+from swarmp2p.merge.terms import Rows, Terms, Vector
 
 Doubles = npt.NDArray[np.float64]
 Gram = list[list[float]]
@@ -20,10 +20,13 @@ Gram = list[list[float]]
 # D3's numbers; a result depends on both. Tests set smaller ones to reach every edge.
 SEGMENT = 1 << 20
 LANES = 16_384
-# elements: lanes worked on at a time; no result depends on it
-LANE_BLOCK = 4_096
+# elements: lanes worked on at a time. All at once is fastest: the calls into NumPy cost more than
+# the third-level cache. No result depends on it.
+LANE_BLOCK = LANES
 # bytes: accumulators of one thread; with more pairs than fit, the updates are read again
 ACCUMULATORS = 8 << 20
+# bytes: deltas and products of one thread; more updates make shorter blocks
+SCRATCH_BYTES = 6 << 20
 
 _OUTLIER_FACTOR = 100  # D13
 _MEASURABLE = 2.0**1000
@@ -99,28 +102,41 @@ def measure(terms: Terms) -> Distances:
     Stat slices count as equal to the base: they are not the rule's to judge. Cost: n(n+1)/2
     multiplies and adds in float64 per element.
     """
+    partial = terms.products if terms.products is not None else _products(terms)
+    # A sum of squares is NaN or infinite if an element was, whatever the others are.
+    if not np.isfinite(partial).all():
+        terms.suspect()
     count = terms.rows.count
-    segments = -(-terms.rows.size // SEGMENT)
-    pairs = [(k, j) for k in range(count) for j in range(k, count)]
-    partial: Doubles = np.zeros((segments, len(pairs)))
+    gram = [[0.0] * count for _ in range(count)]
+    for index, (k, j) in enumerate(pairs(count)):
+        total = 0.0
+        for value in partial[:, index].tolist():
+            total += value
+        gram[k][j] = gram[j][k] = total
+    return Distances(gram)
+
+
+def pairs(count: int) -> list[tuple[int, int]]:
+    """Every two of `count` updates, and each with itself, in the order of products."""
+    return [(k, j) for k in range(count) for j in range(k, count)]
+
+
+def _products(terms: Terms) -> Doubles:
+    """segment_products() of every segment."""
+    size = terms.rows.size
+    partial: Doubles = np.zeros((-(-size // SEGMENT), len(pairs(terms.rows.count))))
 
     def work(start: int, stop: int) -> None:
         rows = terms.rows.for_thread()
         for low in range(start, stop, SEGMENT):
             high = min(low + SEGMENT, stop)
-            partial[low // SEGMENT] = _segment(terms, rows, low, high)
+            partial[low // SEGMENT] = segment_products(terms, rows, low, high)
 
-    walk(terms.rows.size, work, terms.pool, terms.threads, align=SEGMENT)
-    gram = [[0.0] * count for _ in range(count)]
-    for index, (k, j) in enumerate(pairs):
-        total = 0.0
-        for segment in range(segments):
-            total += float(partial[segment, index])
-        gram[k][j] = gram[j][k] = total
-    return Distances(gram)
+    walk(size, work, terms.pool, terms.threads, align=SEGMENT)
+    return partial
 
 
-def _segment(terms: Terms, rows: Rows, low: int, high: int) -> Doubles:
+def segment_products(terms: Terms, rows: Rows, low: int, high: int) -> Doubles:
     """The dots of all pairs (k, j >= k) over one segment, in pair order."""
     count = rows.count
     # A short segment leaves the upper lanes at +0.0, and adding +0.0 to a lane changes nothing
@@ -167,30 +183,48 @@ def _accumulate(
     """s_l = s_l + f64(u_j) * f64(v_j) for j = l, l+L, ..., for every pair of the span."""
     low, high = bounds
     lanes = sums.shape[1]
-    width = min(LANE_BLOCK, lanes)
-    delta = np.empty((rows.count, width), rows.dtype)
-    wide: Doubles = np.empty((rows.count, width)) if rows.dtype != np.float64 else delta
-    products: Doubles = np.empty((rows.count, width))
     stat = [part for part in terms.stat if part.start < high and part.stop > low]
-    for lane in range(0, lanes, width):
+    scratch = _Scratch(rows, lanes)
+    for lane in range(0, lanes, scratch.width):
         for start in range(low + lane, high, lanes):
-            stop = min(start + width, high)
+            stop = min(start + scratch.width, high)
             size = stop - start
-            base = terms.base[start:stop]
-            for k, values in enumerate(rows.block(start, stop)):
-                np.subtract(values, base, out=delta[k, :size])
+            wide = scratch.deltas(rows.block(start, stop), terms.base[start:stop])
             for part in stat:
                 if part.start < stop and part.stop > start:
-                    delta[:, max(part.start - start, 0) : max(part.stop - start, 0)] = 0
-            if wide is not delta:
-                np.copyto(wide[:, :size], delta[:, :size])
+                    wide[:, max(part.start - start, 0) : max(part.stop - start, 0)] = 0
             first = 0
             for k, begin, end in span:
-                product = products[: end - begin, :size]
-                np.multiply(wide[k, :size], wide[begin:end, :size], out=product)
+                product = scratch.products[: end - begin, :size]
+                np.multiply(wide[k], wide[begin:end], out=product)
                 kept = sums[first : first + end - begin, lane : lane + size]
                 np.add(kept, product, out=kept)
                 first += end - begin
+
+
+class _Scratch:
+    """One thread's deltas, the same in float64, and products."""
+
+    def __init__(self, rows: Rows, lanes: int) -> None:
+        each = rows.count * (rows.dtype.itemsize + 16) + rows.scratch * rows.dtype.itemsize
+        self.width = min(LANE_BLOCK, lanes)
+        while self.width > 1 and self.width * each > SCRATCH_BYTES:
+            self.width //= 2
+        self._delta = np.empty((rows.count, self.width), rows.dtype)
+        self._wide: Doubles = self._delta
+        if rows.dtype != np.float64:
+            self._wide = np.empty((rows.count, self.width))
+        self.products: Doubles = np.empty((rows.count, self.width))
+
+    def deltas(self, block: Sequence[Vector], base: Vector) -> Doubles:
+        """x_k - base, rounded to the compute dtype, then widened."""
+        delta = self._delta[:, : base.size]
+        for values, out in zip(block, delta, strict=True):
+            np.subtract(values, base, out=out)
+        wide = self._wide[:, : base.size]
+        if self._wide is not self._delta:
+            np.copyto(wide, delta)
+        return wide
 
 
 def clip_centre(

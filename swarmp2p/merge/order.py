@@ -1,27 +1,22 @@
 """Merge rules by rank, element by element: medians and trimmed means (ARITHMETIC D7, D8).
 
-Values are sorted by a network of np.minimum and np.maximum on whole blocks (Batcher's merge
-exchange, Knuth 5.2.2 M) from which every comparator that the wanted ranks do not need is dropped.
-Which of +0.0 and -0.0 comes out first is left open by that, and made irrelevant by D5.
+Blocks go through the circuits of merge/network.py, whole rows at a time; the rules that need each
+value's own rank compare all pairs.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from math import inf
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from swarmp2p.merge import reducers
-from swarmp2p.merge.reducers import settle, walk
-from swarmp2p.merge.terms import Findings, Terms, Vector, require
+from swarmp2p.merge.network import clamp, clamp_tree, network, sort
+from swarmp2p.merge.reducers import add_up, settle, step, walk
+from swarmp2p.merge.terms import Findings, Terms, Vector, reach, require
 
-Comparator = tuple[int, int, bool, bool]  # low wire, high wire, minimum needed, maximum needed
-
-# elements in all scratch rows of a thread: 1 MiB of float32, half of a second-level cache
-_SCRATCH_ELEMENTS = 1 << 18
-_MIN_BLOCK = 1_024
+Work = Callable[[Sequence[Vector], Vector, Vector], None]
 
 
 def trim(count: int) -> int:
@@ -29,71 +24,27 @@ def trim(count: int) -> int:
     return max(1, (count - 1) // 3)
 
 
-@lru_cache(maxsize=64)
-def network(count: int, first: int, last: int) -> tuple[Comparator, ...]:
-    """Comparators that bring ranks first..last (inclusive) of `count` values to those wires."""
-    comparators = _merge_exchange(count)
-    live = set(range(first, last + 1))
-    kept: list[Comparator] = []
-    for low, high in reversed(comparators):
-        if low in live or high in live:
-            kept.append((low, high, low in live, high in live))
-            live |= {low, high}
-    return tuple(reversed(kept))
+def _blocks(terms: Terms, out: Vector, rows: int, work: Work) -> None:
+    """Call work(block of every row, block of out, scratch[rows]) over the vector.
 
-
-def _merge_exchange(count: int) -> list[tuple[int, int]]:
-    comparators: list[tuple[int, int]] = []
-    top = 1 << max(count - 1, 1).bit_length() - 1
-    p = top
-    while p:
-        q, r, d = top, 0, p
-        while True:
-            comparators += [(i, i + d) for i in range(count - d) if i & p == r]
-            if q == p:
-                break
-            d, q, r = q - p, q // 2, p
-        p //= 2
-    return comparators
-
-
-def _sort(block: Sequence[Vector], plan: Sequence[Comparator], free: list[Vector]) -> list[Vector]:
-    """Run the network. `free`: n + 2 scratch rows; the inputs are only read."""
-    wires = list(block)
-    owned = [False] * len(wires)
-    for low, high, need_low, need_high in plan:
-        x, y = wires[low], wires[high]
-        if need_low:
-            wires[low] = np.minimum(x, y, out=free.pop())
-        if need_high:
-            wires[high] = np.maximum(x, y, out=free.pop())
-        free += [row for row, own in ((x, owned[low]), (y, owned[high])) if own]
-        owned[low], owned[high] = need_low, need_high
-    return wires
-
-
-def _blocks(
-    terms: Terms, out: Vector, rows: int, work: Callable[[Sequence[Vector], Vector, Vector], None]
-) -> None:
-    """Call work(block of every row, block of out, scratch[rows]) over the vector, then D5."""
+    What it leaves in the block of out is merged, D5 included.
+    """
+    size = step(rows + terms.rows.scratch)
 
     def run(start: int, stop: int) -> None:
         own = terms.rows.for_thread()
-        step = _step(rows)
-        scratch: Vector = np.empty((rows, min(step, stop - start)), out.dtype)
-        for low in range(start, stop, step):
-            high = min(stop, low + step)
+        scratch: Vector = np.empty((rows, min(size, stop - start)), out.dtype)
+        for low in range(start, stop, size):
+            high = min(stop, low + size)
             work(own.block(low, high), out[low:high], scratch[:, : high - low])
-            settle(out[low:high])
 
-    walk(terms.rows.size, run, terms.pool, terms.threads)
+    walk(terms.rows.size, run, terms.pool, terms.threads, align=size)
 
 
-def _step(rows: int) -> int:
-    step = reducers.BLOCK
-    while step > _MIN_BLOCK and step * rows > _SCRATCH_ELEMENTS:
-        step //= 2
-    return step
+def _look(terms: Terms, block: Sequence[Vector]) -> None:
+    """Find NaN and infinity, unless the updates are known to be free of them."""
+    if terms.scan is not None and max(map(reach, block)) == inf:
+        terms.suspect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +65,23 @@ class Median:
         require(self, count)
         lower, upper = (count - 1) // 2, count // 2
         plan = network(count, lower, upper)
-        half = out.dtype.type(0.5)
+        half, zero = out.dtype.type(0.5), out.dtype.type(0)
+        watch = terms.scan is not None
 
         def work(block: Sequence[Vector], part: Vector, scratch: Vector) -> None:
-            wires = _sort(block, plan, list(scratch[:-1]))
+            wires, largest = sort(block, plan, list(scratch[:-1]), watch=watch)
+            if watch and largest == inf:
+                terms.suspect()
+            # D5 has nothing to clamp: the median is no larger than the values, which are finite
             if lower == upper:
-                part[:] = wires[lower]
+                np.add(wires[lower], zero, out=part)
                 return
             np.multiply(wires[lower], half, out=part)
             np.multiply(wires[upper], half, out=scratch[-1])
             np.add(part, scratch[-1], out=part)
+            np.add(part, zero, out=part)
 
-        _blocks(terms, out, count + 3, work)
+        _blocks(terms, out, count + 2, work)
         return Findings()
 
 
@@ -147,16 +103,24 @@ class TrimmedMean:
         require(self, count)
         drop = trim(count)
         plan = network(count, drop, count - drop - 1)
-        factor = out.dtype.type(1.0 / float(count - 2 * drop))
+        scalar = out.dtype.type
+        factor = scalar(1.0 / float(count - 2 * drop))
+        # below this no sum overflows, and D5 has nothing to clamp
+        small = float(np.finfo(out.dtype).max) / (2 * count)
+        watch = terms.scan is not None
 
         def work(block: Sequence[Vector], part: Vector, scratch: Vector) -> None:
-            kept = _sort(block, plan, list(scratch))[drop : count - drop]
-            np.add(kept[0], out.dtype.type(0), out=part)
-            for values in kept[1:]:
-                np.add(part, values, out=part)
+            wires, largest = sort(block, plan, list(scratch), watch=watch)
+            if watch and largest == inf:
+                terms.suspect()
+            add_up(wires[drop : count - drop], part)
             np.multiply(part, factor, out=part)
+            if largest <= small:
+                np.add(part, scalar(0), out=part)
+            else:
+                settle(part)
 
-        _blocks(terms, out, count + 2, work)
+        _blocks(terms, out, count + 1, work)
         return Findings()
 
 
@@ -213,18 +177,21 @@ class WeightedTrimmedMean:
         alphas = [scalar(share) for share in terms.shares]
 
         def work(block: Sequence[Vector], part: Vector, scratch: Vector) -> None:
+            _look(terms, block)
             total, alpha, term = scratch[0], scratch[1], scratch[2]
             part[:] = 0
             total[:] = 0
             ranks = _Ranks(count, part.size).of(block)
+            np.subtract(ranks, ranks.dtype.type(drop), out=ranks)  # wraps: one comparison for two
             for values, rank, share in zip(block, ranks, alphas, strict=True):
-                kept = (rank >= drop) & (rank < count - drop)
                 # a dropped value adds a zero, which changes no bit of a sum that began at +0.0
-                np.multiply(kept, share, out=alpha)
+                np.copyto(alpha, np.less(rank, count - 2 * drop))
+                np.multiply(alpha, share, out=alpha)
                 np.multiply(values, alpha, out=term)
                 np.add(part, term, out=part)
                 np.add(total, alpha, out=total)
             np.divide(part, total, out=part)
+            settle(part)
 
         _blocks(terms, out, count + 3, work)
         return Findings()
@@ -234,8 +201,9 @@ class WeightedTrimmedMean:
 class WeightedMedian:
     """Weighted median, ARITHMETIC D7 (HPE's coordmedian): least v with 2*W(x <= v) >= W in all.
 
-    In integers, so exact. Any n >= 1; holds while bad updates have less than half of the weight.
-    Cost: n^2/2 comparisons and n^2 integer adds per element.
+    Weights in integers, so exact. Any n >= 1; holds while bad updates have less than half of the
+    weight. Cost: two minimum/maximum operations for each distinct sum of weights in a clamp tree
+    (n^2/4 for equal weights); where those are too many, n^2/2 comparisons and n^2 integer adds.
     """
 
     name: ClassVar[str] = "weighted_median"
@@ -246,25 +214,41 @@ class WeightedMedian:
         """Write the weighted medians to `out`: 1-D, dtype of the updates."""
         count = terms.rows.count
         require(self, count)
-        weights = terms.weights
-        total = sum(weights)
+        levels = clamp_tree(terms.weights)
+        if levels is None:
+            _blocks(terms, out, 3 * count + 3, _by_pairs(terms))
+            return Findings()
+        zero = out.dtype.type(0)
 
-        def work(block: Sequence[Vector], part: Vector, _scratch: Vector) -> None:
-            below = np.empty((count, part.size), np.int64)  # W of all up to k, by (value, index)
-            moved = np.empty(part.size, np.int64)
-            for j in range(count):
-                below[j] = sum(weights[j:])
+        def work(block: Sequence[Vector], part: Vector, scratch: Vector) -> None:
+            _look(terms, block)
+            np.add(clamp(block, levels, list(scratch)), zero, out=part)
 
-            def visit(j: int, k: int, before: npt.NDArray[np.uint8]) -> None:
-                np.multiply(before, np.int64(weights[j]), out=moved)
-                np.add(below[k], moved, out=below[k])
-                np.multiply(before, np.int64(weights[k]), out=moved)
-                np.subtract(below[j], moved, out=below[j])
-
-            _Ranks(count, part.size).pairs(block, visit)
-            part[:] = np.inf
-            for values, reached in zip(block, below, strict=True):
-                np.minimum(part, values, out=part, where=2 * reached >= total)
-
-        _blocks(terms, out, 3 * count + 3, work)
+        _blocks(terms, out, 2 * max(map(len, levels)), work)
         return Findings()
+
+
+def _by_pairs(terms: Terms) -> Work:
+    """The weighted median by the weight below each value."""
+    count, weights, total = terms.rows.count, terms.weights, sum(terms.weights)
+
+    def work(block: Sequence[Vector], part: Vector, _scratch: Vector) -> None:
+        _look(terms, block)
+        below = np.empty((count, part.size), np.int64)  # W of all up to k, by (value, index)
+        moved = np.empty(part.size, np.int64)
+        for j in range(count):
+            below[j] = sum(weights[j:])
+
+        def visit(j: int, k: int, before: npt.NDArray[np.uint8]) -> None:
+            np.multiply(before, np.int64(weights[j]), out=moved)
+            np.add(below[k], moved, out=below[k])
+            np.multiply(before, np.int64(weights[k]), out=moved)
+            np.subtract(below[j], moved, out=below[j])
+
+        _Ranks(count, part.size).pairs(block, visit)
+        part[:] = np.inf
+        for values, reached in zip(block, below, strict=True):
+            np.minimum(part, values, out=part, where=2 * reached >= total)
+        settle(part)
+
+    return work

@@ -211,14 +211,14 @@ def _average(terms: Terms, chosen: Sequence[int], out: Vector) -> Findings:
 
 
 def _combine(terms: Terms, factors: Sequence[float], out: Vector) -> Findings:
-    weighted_sum(terms.rows, factors, out, pool=terms.pool, threads=terms.threads)
+    weighted_sum(terms, factors, out)
     return Findings(_rounded(factors, out))
 
 
 def _shift(terms: Terms, centre: Sequence[float], outliers: Sequence[int], out: Vector) -> Findings:
     """Write the point with these coefficients, those of outliers replaced by 0 (D13)."""
     factors = [0.0 if k in outliers else factor for k, factor in enumerate(centre)]
-    shifted_sum(terms.rows, terms.base, factors, out, pool=terms.pool, threads=terms.threads)
+    shifted_sum(terms, factors, out)
     return Findings(_rounded(factors, out), tuple(outliers))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,15 +13,24 @@ from swarmp2p.errors import MergeError
 Vector = npt.NDArray[np.floating[Any]]  # 1-D, float32 or float64: the compute dtype
 
 
-_FINITE_BLOCK = 1 << 16  # elements: the mask of one block stays in cache
+_FINITE_BLOCK = 1 << 17  # elements: the second look at a block finds it in the cache
+
+
+def reach(block: Vector) -> float:
+    """The largest magnitude in a block; infinity if there is NaN or infinity, 0 if it is empty."""
+    if not block.size:
+        return 0.0
+    # two reductions that only read are cheaper than a mask: both carry NaN through
+    largest = max(-float(np.minimum.reduce(block)), float(np.maximum.reduce(block)))
+    return min(inf, largest)  # in this order, NaN gives infinity
 
 
 def first_non_finite(vector: Vector) -> int | None:
     """Index of the first NaN or infinity, or None."""
     for start in range(0, vector.size, _FINITE_BLOCK):
-        finite = np.isfinite(vector[start : start + _FINITE_BLOCK])
-        if not finite.all():
-            return start + int(np.argmin(finite))
+        block = vector[start : start + _FINITE_BLOCK]
+        if reach(block) == inf:
+            return start + int(np.argmin(np.isfinite(block)))
     return None
 
 
@@ -54,6 +64,11 @@ class Rows(Protocol):
         """Elements [start, stop) of every vector, to be read only, good until the next call."""
         ...
 
+    @property
+    def scratch(self) -> int:
+        """Rows of scratch memory that block() fills; 0 if it returns views."""
+        ...
+
     def for_thread(self) -> "Rows":
         """The same vectors, with scratch memory of its own."""
         ...
@@ -65,6 +80,12 @@ class Terms:
 
     `weights` are the integers after the cap of ARITHMETIC D2, `base` is the last merged vector,
     `stat` the slices (ascending, disjoint) that always merge by D4 and that no rule measures.
+
+    Vectors are looked at for NaN and infinity while a kernel has them in the cache: whatever may
+    come from one makes it call `scan`, which raises MergeError naming the culprit, or returns if
+    finite values have overflowed. None: all of them are known to be finite.
+
+    `products`: the inner products of each segment (gram.measure), if they are there already.
     """
 
     rows: Rows
@@ -73,6 +94,13 @@ class Terms:
     stat: tuple[slice, ...] = ()
     pool: Pool | None = None
     threads: int = 1
+    scan: Callable[[], None] | None = None
+    products: npt.NDArray[np.float64] | None = None
+
+    def suspect(self) -> None:
+        """A kernel has met what a NaN or an infinity may have caused."""
+        if self.scan is not None:
+            self.scan()
 
     @property
     def shares(self) -> tuple[float, ...]:

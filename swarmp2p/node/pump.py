@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import trio
 
-from swarmp2p.errors import StreamResetError
+from swarmp2p.errors import RemoteProtocolError, StreamResetError
 from swarmp2p.seams import Clock, Stream
 from swarmp2p.wire.registry import CHUNK_SECONDS
 
@@ -61,13 +61,20 @@ async def pump(
                 return
             raise StreamResetError("the peer ended the stream before its work was done")
         data = await _receive(stream, machine, clock)
-        if data is None:
-            machine.handle_timer(now=clock.now())
-        elif data:
-            machine.receive_data(data, now=clock.now())
-        else:
-            machine.receive_eof(now=clock.now())
-            ended = True
+        try:
+            if data is None:
+                machine.handle_timer(now=clock.now())
+            elif data:
+                machine.receive_data(data, now=clock.now())
+            else:
+                machine.receive_eof(now=clock.now())
+                ended = True
+        except RemoteProtocolError:
+            # What came before the fault counts, however the bytes were cut (ENC-014). A provider's
+            # open requests stay unanswered: their stream is reset.
+            if not serving:
+                await _drain(stream, machine, on_event)
+            raise
 
 
 async def _drain(

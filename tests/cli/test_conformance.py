@@ -101,6 +101,53 @@ def test_a_bad_end_of_the_runner__ends_with_1(call, tmp_path):
     assert ET.parse(file).getroot()[1].get("errors") == "1"  # noqa: S314
 
 
+@pytest.mark.parametrize("option", ["--json", "--junit"])
+def test_a_file_that_cannot_be_written__is_told_before_the_run(call, tmp_path, option):
+    mark = tmp_path / "started"
+    runner = shlex.join(["touch", str(mark)])
+    status, _, err = call("vectors", "--runner", runner, option, tmp_path)
+    assert status == 2
+    assert f"cannot write {tmp_path}" in err
+    assert not mark.exists()
+
+
+def test_a_run_that_is_broken_off__leaves_files_as_they_were(call, tmp_path):
+    old, new = tmp_path / "old.json", tmp_path / "new.xml"
+    old.write_text("of the last run")
+    arguments = ["--runner", "./no-such-runner", "--json", old, "--junit", new]
+    assert call("vectors", *arguments)[0] == 2
+    assert old.read_text() == "of the last run"
+    assert not new.exists()
+
+
+def test_results__replace_older_and_longer_ones_and_go_into_devices(call, tmp_path):
+    file = tmp_path / "results.json"
+    file.write_text("x" * 100_000)
+    assert call("vectors", "--runner", toy(), "--json", file, "--junit", "/dev/null")[0] == 0
+    assert json.loads(file.read_text())["counts"]["passed"] == 2
+
+
+def test_seconds__bound_the_run_and_what_was_not_asked_fails(call, tmp_path):
+    file = tmp_path / "results.json"
+    arguments = ["--runner", toy("deaf"), "--seconds", 1, "--json", file]
+    status, out, _ = call("vectors", *arguments)
+    assert status == 1
+    assert "not asked: the 1 s of the whole run were over" in out
+    assert json.loads(file.read_text())["counts"]["failed"] == 2
+
+
+@pytest.mark.parametrize(
+    "defect", ["nasty-code", "nasty-output", "nasty-id", "nasty-line", "nasty-crash"]
+)
+def test_what_a_runner_writes__cannot_move_the_terminal(call, tmp_path, defect):
+    file = tmp_path / "results.xml"
+    status, out, err = call("vectors", "--runner", toy(defect, "toy.length/one"), "--junit", file)
+    assert status == 1
+    assert "FAILED toy.length/one" in out
+    assert (out + err).replace("\n", "").isprintable()
+    ET.parse(file)  # noqa: S314 - written by ourselves
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -109,7 +156,10 @@ def test_a_bad_end_of_the_runner__ends_with_1(call, tmp_path):
         (["--runner", "'open"], "No closing quotation"),
         (["-k", "nothing*"], "fits 'nothing*'"),
         (["--json", "/no/such/folder/file"], "cannot write"),
+        (["--json", "/dev/full"], "cannot write /dev/full: No space left"),
         (["--surely-not"], "No such option"),
+        (["--seconds", "0"], "--seconds"),
+        (["--seconds", "nan"], "--seconds"),
     ],
 )
 def test_wrong_usage__ends_with_2_and_one_line(call, arguments, words):

@@ -47,7 +47,11 @@ def test_an_unknown_case__is_told_with_those_near_it(toys):
         cases.load(toys).case("one")
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", "[" * 100_000], ids=str)
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff\xfe", "[" * 100_000, '{"op": 1, "op": 2}'],
+    ids=lambda content: f"{content[:9]!r}",
+)
 def test_a_file_that_is_no_json__is_named(toys, content):
     assert "no JSON" in damaged(toys, content)
 

@@ -1,14 +1,19 @@
 """The suite tested: a sound runner passes everything, each planted defect fails its case alone."""
 
+import json
 import os
+import signal
 import time
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from swarmp2p.conformance.cases import load
 from swarmp2p.conformance.process import Bounds
-from swarmp2p.conformance.running import Outcome, run, same
+from swarmp2p.conformance.report import as_json, as_junit, failure_text
+from swarmp2p.conformance.running import Outcome, answer_bytes, run, same
 from swarmp2p.errors import ConfigError
 
 SHORT = Bounds(answer_seconds=4.0, end_seconds=2.0, line_bytes=1 << 20, total_bytes=1 << 24)
@@ -48,6 +53,7 @@ def test_a_sound_runner__passes_everything(report):
         ("exit", "toy.length/two", "ended with status 0"),
         ("exit-3", VALID, "ended with status 3"),
         ("killed", VALID, "killed by SIGSEGV"),
+        ("killed-40", VALID, "killed by signal 40"),
         ("closes-output", VALID, "closed its output"),
         ("rubbish", VALID, "no JSON"),
         ("no-json-number", VALID, "no JSON"),
@@ -63,7 +69,8 @@ def test_a_sound_runner__passes_everything(report):
         ("half-a-line", VALID, "ended with status 0"),
         ("extra", VALID, "more than one line"),
         ("twice", VALID, "more than one line"),
-        ("endless", VALID, "a line of more than 1,048,576 bytes"),
+        ("endless", VALID, "an answer of more than 1,048,576 bytes"),
+        ("key-twice", VALID, "a key twice"),
     ],
 )
 def test_a_defect__fails_its_case_alone(report, defect, where, words):
@@ -123,23 +130,71 @@ def test_output_in_all__is_bounded(report):
 def test_a_long_line__passes_both_ways(toys, toy_command):
     (case, *_) = load(toys).cases
     size = 3 << 20
-    big = case.__class__(
-        case.id,
-        case.op,
-        case.document,
-        case.covers,
-        {"data": "00" * size},
-        {"size": size, "empty": False},
-        None,
-    )
+    expected = {"size": size, "empty": False}
+    big = replace(case, input={"data": "00" * size}, output=expected)
     assert run([big], toy_command(), bounds=SHORT).good()
+
+
+def test_an_answer__may_be_many_times_as_long_as_what_is_expected(toys, toy_command):
+    (case, *_) = load(toys).cases
+    big = replace(case, output=["abc"] * 50_000)
+    padded = toy_command("long-output", f"{case.id}")
+    assert run([big], padded).good()
+    assert answer_bytes(big, Bounds()) == 16 * len(json.dumps({"id": big.id, "output": big.output}))
+    assert answer_bytes(case, Bounds()) == 1 << 20
+    assert answer_bytes(big, Bounds(line_bytes=2 << 20)) == 2 << 20
+
+
+def test_an_answer_of_many_values__is_not_even_parsed(report):
+    (failed,) = report("many-values", VALID, bounds=Bounds()).having(Outcome.FAILED)
+    assert "an answer of more than 1,048,576 bytes" in failed.why
+
+
+def test_a_flood_of_lines_while_a_case_is_sent__is_bounded_as_an_answer_is(toys, toy_command):
+    (case, *_) = load(toys).cases
+    big = replace(case, input={"data": "00" * (1 << 20)})
+    (failed,) = run([big], toy_command("blank-lines"), bounds=SHORT).having(Outcome.FAILED)
+    assert "an answer of more than 1,048,576 bytes" in failed.why
+
+
+def test_a_long_wrong_answer__is_kept_by_its_two_ends(report):
+    (failed,) = report("long-output", VALID).having(Outcome.FAILED)
+    assert failed.why == "another output"
+    assert failed.got.startswith('{"output": ["abc", "abc", ')
+    assert failed.got.endswith('"abc"]}')
+    assert len(failed.got) < 1_000
+
+
+@pytest.mark.parametrize(
+    "defect", ["nasty-code", "nasty-output", "nasty-id", "nasty-line", "nasty-crash"]
+)
+def test_what_a_runner_writes__is_printed_short_and_without_controls(toys, report, defect):
+    found = report(defect, VALID)
+    (failed,) = found.having(Outcome.FAILED)
+    text = failure_text(failed, load(toys), found.command)
+    assert text.replace("\n", "").isprintable()
+    assert len(text) < 8_000
+    assert r"\x1b" in text or r"\u001b" in text
+    assert text.replace("\n", " ").encode()
+    assert failed.why.isprintable()
+    assert len(failed.why) < 700
+    ET.fromstring(as_junit(found, load(toys)))  # noqa: S314 - written by ourselves
+    json.dumps(as_json(found), allow_nan=False).encode()
+
+
+def test_the_time_of_a_whole_run__is_bounded_and_what_was_not_asked_fails(toys, toy_command):
+    bounds = Bounds(run_seconds=4.0)
+    found = run(load(toys).cases, toy_command("hang", VALID), bounds=bounds)
+    whys = [result.why for result in found.results]
+    assert whys[0] == ""
+    assert whys[1] == "no answer before the 4 s of the whole run were over"
+    assert whys[2:] == ["not asked: the 4 s of the whole run were over"] * 2
+    assert not found.good()
 
 
 def test_a_runner_that_reads_nothing__is_left_in_time(toys, toy_command):
     (case, *_) = load(toys).cases
-    big = case.__class__(
-        case.id, case.op, case.document, case.covers, {"data": "00" * (1 << 20)}, {}, None
-    )
+    big = replace(case, input={"data": "00" * (1 << 20)})
     begun = time.monotonic()
     found = run([big], toy_command("deaf"), bounds=Bounds(answer_seconds=0.3))
     assert "no answer within 0.3 s" in found.having(Outcome.FAILED)[0].why
@@ -157,6 +212,52 @@ def test_the_end__kills_what_the_runner_has_started(report, toys):
         os.sched_yield()
         time.sleep(0.02)
     pytest.fail("the runner's child lives on")
+
+
+@pytest.fixture
+def killed_later(toys):
+    """A file for the id of a process that the suite cannot kill; it is killed here."""
+    mark = toys / "pid"
+    yield mark
+    os.kill(int(mark.read_text()), signal.SIGKILL)
+
+
+def test_a_process_in_a_session_of_its_own__is_out_of_reach_and_not_waited_for(
+    report, killed_later
+):
+    found = report("detached", killed_later)
+    assert len(found.having(Outcome.PASSED)) == 4
+    os.kill(int(killed_later.read_text()), 0)
+
+
+@pytest.mark.timeout(40)
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_runner_that_may_not_be_killed__is_told_and_not_waited_for(
+    report, killed_later, monkeypatch
+):
+    def refused(*_):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refused)
+        patch.setattr(os, "kill", refused)
+        found = report("end-never", killed_later)
+    assert "cannot be killed" in found.problem
+    assert killed_later.read_text() in found.problem
+    assert not found.good()
+
+
+@pytest.mark.timeout(40)
+def test_a_group_that_may_not_be_killed__does_not_keep_its_first_process(report, toys, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    mark = toys / "pid"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refused)
+        report("end-never", mark)
+    assert not Path(f"/proc/{mark.read_text()}").exists()
 
 
 def test_a_command_that_does_not_exist__is_a_wrong_setting(toys):

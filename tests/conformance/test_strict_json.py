@@ -46,6 +46,12 @@ def test_json__is_read(data, value):
         b"[" * 1_000_000,
         b'{"a":' * 1_000_000,
         b"[" * 1_000_000 + b"]" * 1_000_000,
+        b'"' + rb"\"" * (2 << 20),  # never closed: no step of it may be tried twice
+        b'["' + rb"\\" * (2 << 20) + b"\\",
+        b'{"a": 1, "a": 1}',
+        rb'[{"b": {"a": 1, "\u0061": 2}}]',
+        b"1e999",
+        b"[-1e999]",
     ],
     ids=lambda data: f"{data[:12]!r}-{len(data)}",
 )

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+NASTY = "\x1b]0;owned\x07\x1b[2J\x9b1m\u202e\x00\x7f"
 DEFECT, WHERE = (*sys.argv[1:3], "", "")[:2]
 
 
@@ -51,6 +52,26 @@ def endless(_reply):
         sys.stdout.write("x" * 65_536)
 
 
+def blank_lines():
+    while True:
+        sys.stdout.write("\n" * 65_536)
+
+
+def detached(mark):
+    """A child in a session of its own, which holds the pipes."""
+    if os.fork() == 0:
+        os.setsid()
+        mark.write_text(str(os.getpid()))
+        time.sleep(600)
+    while not (mark.exists() and mark.read_text()):
+        time.sleep(0.01)
+
+
+def crash_in_colours(_reply):
+    sys.stderr.write(NASTY * 10_000)
+    raise ZeroDivisionError(NASTY)
+
+
 def talkative(reply):
     sys.stderr.write("for people\n" * 100_000)
     say(reply)
@@ -59,6 +80,16 @@ def talkative(reply):
 DEFECTS = {
     "wrong-code": lambda reply: say({"id": reply["id"], "error": "TOO_LARGE"}),
     "no-code": lambda reply: say({"id": reply["id"], "error": "OOPS"}),
+    "nasty-code": lambda reply: say({"id": reply["id"], "error": NASTY + "\ud800" + "x" * 9_000}),
+    "nasty-output": lambda reply: say({"id": reply["id"], "output": NASTY + "\ud800"}),
+    "nasty-id": lambda _reply: say({"id": NASTY + "\ud800", "output": 0}),
+    "nasty-line": lambda _reply: say(NASTY),
+    "nasty-crash": crash_in_colours,
+    "long-output": lambda reply: say({"id": reply["id"], "output": ["abc"] * 50_000}),
+    "many-values": lambda reply: say(
+        json.dumps({"id": reply["id"], "output": 0})[:-2] + "[" + "{}," * 700_000 + "0]}"
+    ),
+    "key-twice": lambda reply: say('{"id": "", ' + json.dumps(reply)[1:]),
     "refuses": lambda reply: say({"id": reply["id"], "error": "MALFORMED"}),
     "accepts": lambda reply: say({"id": reply["id"], "output": {}}),
     "wrong-output": lambda reply: say({"id": reply["id"], "output": {"size": 7, "empty": False}}),
@@ -71,6 +102,7 @@ DEFECTS = {
     "hang": lambda _reply: time.sleep(60),
     "exit": lambda _reply: sys.exit(0),
     "exit-3": lambda _reply: os._exit(3),
+    "killed-40": lambda _reply: os.kill(os.getpid(), 40),
     "killed": lambda _reply: os.kill(os.getpid(), signal.SIGSEGV),
     "closes-output": close_output,
     "rubbish": lambda _reply: say("segment 7 ready"),
@@ -99,6 +131,10 @@ def at_the_end():
         sys.exit(3)
     if DEFECT == "end-late":
         time.sleep(60)
+    if DEFECT == "end-never":
+        Path(WHERE).write_text(str(os.getpid()))
+        os.close(1)
+        time.sleep(600)
     if DEFECT == "end-talk":
         say("bye")
 
@@ -108,6 +144,10 @@ if __name__ == "__main__":
         sys.exit(9)
     if DEFECT == "deaf":
         time.sleep(60)
+    if DEFECT == "blank-lines":
+        blank_lines()
+    if DEFECT == "detached":
+        detached(Path(WHERE))
     if DEFECT == "child" and os.fork() == 0:
         Path(WHERE).write_text(str(os.getpid()))
         time.sleep(60)

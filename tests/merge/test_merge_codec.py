@@ -88,12 +88,48 @@ def test_half_encodings__refuse_non_finite_data_and_name_the_tensor(
     assert refused.value.code == Code.NON_FINITE
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_half_encodings__take_the_largest_value_that_does_not_round_to_infinity(sign: int) -> None:
+    for encode, bits, last in (
+        (encode_bf16, 0x7F7F7FFF, 0x7F7F),
+        (encode_fp16, 0x477FEFFF, 0x7BFF),
+    ):
+        row = np.array([bits], np.uint32).view(np.float32) * np.float32(sign)
+        assert encode(row) == struct.pack("<H", last | (0x8000 if sign < 0 else 0))
+        with pytest.raises(MergeError, match="element 1 is too large"):
+            encode(np.concatenate([row, np.nextafter(row, sign * np.float32(np.inf))]))
+
+
+def test_int8__leaves_numpys_settings_alone() -> None:
+    before = np.getbufsize(), np.geterr()
+    encode_int8(np.ones(3, np.float32), np.zeros(3, np.float32))
+    with pytest.raises(MergeError, match="element 0 is inf"):
+        encode_int8(np.full(3, np.inf, np.float32), np.zeros(3, np.float32))
+    assert (np.getbufsize(), np.geterr()) == before
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_int8__rounds_subnormal_scales_and_zero_deltas_as_it_did(row: int) -> None:
+    # blocks of: a scale of 0, a subnormal scale, all zeros
+    values = np.zeros(3 * 4_096, np.float32)
+    values[:4_096:7] = 2.0**-149
+    values[4_096:8_192:5] = 200 * 2.0**-149
+    data = encode_int8(values, np.zeros_like(values))
+    at = row * 4_100
+    (scale,) = struct.unpack_from("<f", data, at)
+    levels = np.frombuffer(data, np.int8, 4_096, at + 4)
+    delta = values[row * 4_096 : (row + 1) * 4_096].astype(np.float64)
+    assert scale == single(float(delta.max()) / 127)
+    want = np.clip(np.rint(delta / scale), -127, 127) if scale else np.zeros(4_096)
+    assert (levels == want).all()
+
+
 def test_fp16__refuses_values_that_round_to_infinity() -> None:
     with pytest.raises(MergeError, match="fp16: element 1"):
         encode_fp16(np.array([1, 65_520], np.float32))
 
 
-@pytest.mark.parametrize("size", [0, 1, 4_095, 4_096, 4_097, (1 << 16) + 4_100])
+@pytest.mark.parametrize("size", [0, 1, 4_095, 4_096, 4_097, codec._STEP + 4_100])
 def test_int8__decodes_as_plain_python_does(size: int) -> None:
     rng = np.random.default_rng(size)
     base = rng.normal(size=size).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from swarmp2p.errors import MergeError
-from swarmp2p.merge import gram, order, reducers
+from swarmp2p.merge import gram, reducers
 from swarmp2p.merge.reducers import Updates
 from swarmp2p.merge.rules import MergeResult, merge, rule_named, rule_names, weigh
 from swarmp2p.merge.terms import Terms, Vector
@@ -60,8 +60,7 @@ def merged(name: str, rows: list[Vector], base: Vector, weights: list[int]) -> M
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducers, "BLOCK", 4)
     monkeypatch.setattr(reducers, "PARALLEL_FROM", 1)
-    monkeypatch.setattr(order, "_MIN_BLOCK", 2)
-    monkeypatch.setattr(order, "_SCRATCH_ELEMENTS", 16)
+    monkeypatch.setattr(reducers, "SCRATCH", 16)
     monkeypatch.setattr(gram, "SEGMENT", 32)
     monkeypatch.setattr(gram, "LANES", 8)
     monkeypatch.setattr(gram, "LANE_BLOCK", 4)
@@ -106,7 +105,6 @@ def test_rule__gives_the_same_bits_for_every_block_size_and_thread_count(
     with ThreadPoolExecutor(3) as pool:
         for block in (7, 64, 1 << 14):
             monkeypatch.setattr(reducers, "BLOCK", block)
-            monkeypatch.setattr(order, "_MIN_BLOCK", block)
             monkeypatch.setattr(gram, "LANE_BLOCK", min(block, 128) if block != 7 else 16)
             for threads in (1, 2, 3):
                 again = merge(rows, base, weights, rule, stat=stat, pool=pool, threads=threads)
