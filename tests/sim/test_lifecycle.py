@@ -181,6 +181,20 @@ async def test_while_the_chain_is_silent__nothing_is_signed_and_chunks_are_serve
         await fetch_from(world, 0, 3, bytes.fromhex(deaf.receipts[0].merged_root))
 
 
+async def test_a_merged_model__is_adopted_only_when_its_seal_is_final(autojump_clock):
+    depth = 5
+    async with ready_world(manifest(rounds=2, depth=depth), 3) as world:
+        contract, peer = world.chain.contract, world.peers[0]
+        while contract.last_sealed_round < 1:
+            await trio.sleep(0.1)
+        root, sealed = contract.last_root, contract.rounds[1].ended_block
+        assert peer.node.steps.merged_of(1).root == root  # it knows and has attested it
+        while peer.node.base_root != root:
+            assert not peer.receipts
+            await trio.sleep(0.1)
+        assert contract.block >= sealed + depth
+
+
 async def test_a_vanished_final_block__ends_the_node(autojump_clock):
     async def replaced():
         raise DeepReorganisationError("the chain replaced block 1")
