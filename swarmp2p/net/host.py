@@ -19,10 +19,12 @@ from libp2p.network.auto_connector import AutoConnector
 from libp2p.network.config import ConnectionConfig
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStore
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_ID
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_ID
 from libp2p.tools.anyio_service import background_trio_service
 from libp2p.transport.tcp.tcp import TCP
+from multiaddr import Multiaddr
 
 from swarmp2p.errors import ListenError, PeerUnreachableError, SwarmError, TransportError
 from swarmp2p.net.addresses import Address, parse_address
@@ -47,6 +49,17 @@ class NoAutoConnector(AutoConnector):
 
     async def maybe_connect(self) -> None:
         """Connect to nobody."""
+
+
+class NoAddresses(PeerStore):
+    """libp2p's peer store without an address book.
+
+    OVER-003: answers to identify and the peer records in gossip would fill it, and libp2p dials
+    from it when a stream is opened to a peer whose connection has just gone.
+    """
+
+    def add_addrs(self, peer_id: ID, addrs: Sequence[Multiaddr], ttl: int = 0) -> None:
+        """Keep none."""
 
 
 class Libp2pTransport:
@@ -247,6 +260,7 @@ def _build_swarm(seed: bytes, gate: Gate, rng: Rng) -> Swarm:
     muxers: TMuxerOptions = {TProtocol(YAMUX_ID): YamuxConn}
     swarm = new_swarm(
         key_pair=keys,
+        peerstore_opt=NoAddresses(),
         sec_opt=security,
         muxer_opt=muxers,
         transports=[TCP()],

@@ -7,6 +7,7 @@ import trio
 from hosts import host, hosts, seed
 from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.peer.id import ID
+from multiaddr import Multiaddr
 from wait import until
 
 from swarmp2p.crypto.keys import IdentityKey
@@ -76,17 +77,26 @@ async def test_a_connection__is_secured_by_noise_alone(protocol: bytes) -> None:
             assert await read_exactly(stream, len(MULTISTREAM) + 4) == MULTISTREAM + b"\x03na\n"
 
 
-async def test_identify_and_ping__serve_members_and_teach_no_addresses() -> None:
+async def test_identify_and_ping__serve_members_and_teach_no_addresses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = Multiaddr("/ip4/203.0.113.7/tcp/4001")
     async with hosts(2) as (one, two):
         two.admit({public(1): ()})
         one._gate.replace([public(2)])
         await one._connections.dial(public(2), where(two))
         await until(lambda: one.peers() and two.peers(), "connected")
+        for transport in (one, two):
+            monkeypatch.setattr(transport._host, "get_addrs", lambda: [elsewhere])
         identify = await one.open_stream(public(2), "/ipfs/id/1.0.0")
-        assert public(2) in await identify.receive_some()
-        ping = await one.open_stream(public(2), "/ipfs/ping/1.0.0")
-        await ping.send_all(bytes(32))
-        assert await ping.receive_some() == bytes(32)
+        answer = await identify.receive_some()
+        assert public(2) in answer
+        assert elsewhere.to_bytes() in answer
+        for here, other in ((one, 2), (two, 1)) * 3:  # time enough for libp2p to have asked, too
+            ping = await here.open_stream(public(other), "/ipfs/ping/1.0.0")
+            await ping.send_all(bytes(32))
+            assert await ping.receive_some() == bytes(32)
+            await ping.aclose()
         for transport, other in ((one, 2), (two, 1)):
             assert addresses(transport, other) == []
             assert ID_PUSH not in transport._host.get_mux().handlers
