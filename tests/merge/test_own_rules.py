@@ -83,6 +83,19 @@ def test_manifest__refuses_a_missing_rule_and_names_its_package(tmp_path: Path) 
         read_manifest(file)
 
 
+def test_manifest__takes_an_installed_rule_with_its_parameters(
+    install: Install, tmp_path: Path
+) -> None:
+    install(SCALED)
+    terms = {"rule": "their-rules:Scaled", "rule_params": {"factor": 2.0}}
+    manifest, file = replace(example_manifest(), **terms), tmp_path / "run.toml"
+    file.write_text(format_manifest(manifest))
+    assert read_manifest(file).run_id == manifest.run_id
+    file.write_text(format_manifest(replace(manifest, rule_params={"other": 2.0})))
+    with pytest.raises(ConfigError, match=r"run.toml: rule 'their-rules:Scaled' .*'other'"):
+        read_manifest(file)
+
+
 def test_missing_rule__names_those_that_the_package_has(install: Install) -> None:
     install(SCALED, entries={"scaled": "Scaled", "double": "Scaled"})
     with pytest.raises(MergeError, match=r"has no such rule; it has double, scaled\. "):
