@@ -8,6 +8,7 @@ import numpy as np
 
 from swarmp2p.errors import MergeError
 from swarmp2p.merge.order import Median, TrimmedMean, WeightedMedian, WeightedTrimmedMean
+from swarmp2p.merge.plugins import SEPARATOR, own_rule
 from swarmp2p.merge.reducers import Updates, check_arithmetic, merge_stat
 from swarmp2p.merge.robust import (
     CentredClipping,
@@ -60,16 +61,19 @@ def rule_names() -> tuple[str, ...]:
 
 
 def rule_named(name: str, params: Mapping[str, float] | None = None) -> MergeRule:
-    """The rule of a run manifest, with its parameters (cclip's `radius`; no other rule has any).
+    """The rule of a run manifest, with its parameters (cclip's `radius`; no other of ours has any).
 
-    Raises MergeError for an unknown name or parameter, or a value outside its range.
+    PACKAGE:RULE is a rule of another package that is installed here (plugins.own_rule). Raises
+    MergeError for an unknown name or parameter, or a value outside its range.
     """
+    if SEPARATOR in name:
+        return own_rule(name, params)
     if name.startswith(_NNM) and name != f"{_NNM}strict" and name[len(_NNM) :] in _RULES:
         return NearestNeighbourMixing(rule_named(name.removeprefix(_NNM), params))
     if name not in _RULES:
         raise MergeError(
             f"unknown merge rule {name!r:.80}; one of {', '.join(_RULES)} is expected, or nnm+ "
-            "before one of them"
+            "before one of them, or PACKAGE:RULE for one of your own"
         )
     given = dict(params or {})
     if not given:

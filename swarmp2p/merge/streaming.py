@@ -1,7 +1,7 @@
 """A merge that takes chunks as they come, from any peer, and gives the bits of rules.merge().
 
 A chunk is handed over as an array, or as a function that loads it (from the chunk store): what
-cannot be worked on yet is then not in memory. Three ways, by what the rule looks at:
+cannot be worked on yet is then not in memory. Four ways, by what the rule looks at:
 
 - `mean`: acc = acc + (alpha_k * x_k) (D4) needs roster order, so chunk i of peer k is folded once
   chunk i of all peers before k has been. In memory: the result, and one chunk.
@@ -9,6 +9,9 @@ cannot be worked on yet is then not in memory. Three ways, by what the rule look
 - Rules that measure whole updates sum inner products (D3) segment by segment, each when all of it
   is there; result() adds the segments in ascending order and then goes through all chunks a second
   time. In memory: the result, n chunks, the products of one segment.
+
+- A rule of another package works like one by rank if it says that it works by element; else it is
+  called in result(), when all chunks are there. In memory: the result, n chunks.
 
 Scratch memory is that of rules.merge() for one chunk. Arrays handed over stay in memory until they
 have been used for the last time: with arrays instead of loaders, count them on top.
@@ -25,6 +28,7 @@ import numpy as np
 from swarmp2p.errors import MergeError
 from swarmp2p.merge import gram
 from swarmp2p.merge.order import Median, TrimmedMean, WeightedMedian, WeightedTrimmedMean
+from swarmp2p.merge.own import OwnRule
 from swarmp2p.merge.reducers import Updates, exact, merge_stat, settle
 from swarmp2p.merge.robust import CentredClipping, Mean, Strict
 from swarmp2p.merge.rules import (
@@ -47,6 +51,8 @@ def works_by_element(rule: MergeRule, count: int) -> bool:
         return count <= 7
     if isinstance(rule, CentredClipping):
         return count <= 2
+    if isinstance(rule, OwnRule):
+        return rule.by_element
     return isinstance(rule, Mean | Median | WeightedMedian | TrimmedMean | WeightedTrimmedMean)
 
 
@@ -83,6 +89,8 @@ class StreamingMerge:
             self._work = _Fold(self._chunks, terms, self._out, self._name)
         elif works_by_element(rule, count):
             self._work = _ByChunk(self._chunks, terms, self._out, rule, self._name)
+        elif isinstance(rule, OwnRule):
+            self._work = _AtEnd(terms, self._out, rule)
         else:
             self._work = _Measure(self._chunks, terms, self._out, rule)
 
@@ -338,6 +346,22 @@ class _Measure:
 
     def finish(self) -> Findings:
         """The second pass."""
+        findings = self._rule.reduce(self._terms, self._out)
+        merge_stat(self._terms, self._out)
+        return findings
+
+
+class _AtEnd:
+    """A rule that looks at whole updates in its own way."""
+
+    def __init__(self, terms: Terms, out: Vector, rule: MergeRule) -> None:
+        self._terms, self._out, self._rule = terms, out, rule
+
+    def arrived(self, _peer: int, _index: int) -> None:
+        """Nothing to do yet."""
+
+    def finish(self) -> Findings:
+        """All at once."""
         findings = self._rule.reduce(self._terms, self._out)
         merge_stat(self._terms, self._out)
         return findings
