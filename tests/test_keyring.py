@@ -1,6 +1,7 @@
 """A site's keys are made, exported and imported all or nothing, and never without guard rows."""
 
 import os
+import shutil
 import stat
 from dataclasses import replace
 
@@ -23,21 +24,29 @@ DOMAIN = b"d" * 32
 SLOT = Slot("commit", 3, 0)
 
 
-@pytest.fixture
-def config(tmp_path):
-    """A site that has signed one slot."""
-    path = write_site(tmp_path / "site", new_keys(RNG), SiteSettings(name="site"), RNG)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A site that has signed one slot, and its archive: made once, for sealing is slow."""
+    folder = tmp_path_factory.mktemp("made")
+    path = write_site(folder / "site", new_keys(RNG), SiteSettings(name="site"), RNG)
     config = SwarmConfig.from_toml(path)
     with open_store(config.state, DOMAIN) as store:
         store.reserve(SLOT, b"the body that was signed")
         store.next_seq("hello", b"")
-    return config
+    export_keys(config, read_keys(config), WORDS, folder / "archive", RNG)
+    return folder
 
 
 @pytest.fixture
-def archive(config, tmp_path):
-    export_keys(config, read_keys(config), WORDS, tmp_path / "site.archive", RNG)
-    return tmp_path / "site.archive"
+def config(made, tmp_path):
+    shutil.copytree(made / "site", tmp_path / "site")
+    return SwarmConfig.from_toml(tmp_path / "site" / "node.toml")
+
+
+@pytest.fixture
+def archive(made, tmp_path):
+    """A copy of it, of the mode that the export gave it."""
+    return shutil.copy(made / "archive", tmp_path / "site.archive")
 
 
 def restore(archive, folder):

@@ -44,13 +44,16 @@ def new_keys_command(
     Never overwrites. The passphrase is asked for twice, or read from a file or a descriptor.
     """
     from swarmp2p.keyring import KeyFiles
-    from swarmp2p.launch import SystemRng
     from swarmp2p.site import new_keys
 
-    files, rng = KeyFiles(folder), SystemRng()
+    files = KeyFiles(folder)
     files.check_free()
     source = PassphraseSource("--passphrase", passphrase_fd, passphrase_file)
     passphrase = source.take(_KEYS, new=True)
+
+    from swarmp2p.launch import SystemRng  # a second; the user has answered
+
+    rng = SystemRng()
     site = new_keys(rng)
     files.write(site, passphrase, rng, identity_only=identity_only)
     values: dict[str, Any] = {
