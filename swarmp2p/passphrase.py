@@ -16,6 +16,8 @@ MIN_NEW = 8  # characters of a new one: argon2id slows guessing down, but not en
 
 def read_passphrase(path: Path) -> Secret:
     """The passphrase in a file of mode 0600. Raises ConfigError."""
+    if path.is_fifo():
+        raise ConfigError(f"{path} is a pipe, no file; give its descriptor: --passphrase-fd N")
     return parse_passphrase(read_private(path, MAX_BYTES, through_links=True), str(path))
 
 

@@ -79,6 +79,8 @@ def test_private_file__is_bounded_and_regular(secret_file, tmp_path):
             read_private(path, 99)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_private(tmp_path / "nothing", 99)
+    with pytest.raises(ConfigError, match="--passphrase-fd"):
+        read_passphrase(tmp_path / "fifo")
 
 
 def test_sealed_file__may_have_any_mode(secret_file):

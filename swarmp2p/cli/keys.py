@@ -63,7 +63,11 @@ def new_keys_command(
     }
     if identity_only:
         values["account"] = None
-    emit(values, _lines(values), as_json=as_json)
+    advice = (
+        "name the files in node.toml's [keys], with a passphrase_file of mode 0600; hand account"
+        " and peer to the run's owner: swarmp2p ledger invite --account ... --peer ..."
+    )
+    emit(values, [*_lines(values), f"next: {advice}"], as_json=as_json)
 
 
 @keys.command("show")
@@ -104,7 +108,8 @@ def export_command(
 ) -> None:
     """Write one sealed archive of a site: identity, account, and all that was signed with them.
 
-    Only while the node does not run. Whoever has the archive and its passphrase is the site.
+    Only while the node does not run. Whoever has the archive and its passphrase is the site. The
+    keys open with node.toml's passphrase_file where no --keys-passphrase option is given.
     """
     from swarmp2p.config import SwarmConfig
     from swarmp2p.keyring import export_keys
