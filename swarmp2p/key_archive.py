@@ -67,7 +67,8 @@ def check_archive(blob: bytes) -> None:
     """Refuse what can be told apart without a passphrase. Raises ConfigError."""
     if blob.startswith(TAG_KEY_ARCHIVE) and len(blob) > len(TAG_KEY_ARCHIVE) + SEAL_BYTES:
         return
-    if blob.startswith(TAG_SEALED_KEY) or blob.lstrip().startswith(b"{"):
+    keystore = blob.lstrip().startswith(b"{") and b'"crypto"' in blob[:MAX_CONTROL_FRAME]
+    if blob.startswith(TAG_SEALED_KEY) or keystore:
         raise ConfigError(
             "this is a bare key file, which does not say what was signed with it; import an"
             " archive of `swarmp2p keys export` (docs/howto/keep-keys.md)"

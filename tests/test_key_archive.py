@@ -80,6 +80,7 @@ def test_archive__with_a_byte_changed_or_cut_off_does_not_open(sealed):
     [
         (b"", "no archive"),
         (b"PK\3\4", "no archive"),
+        (b'{"x": 1}', "no archive"),
         (TAG_KEY_ARCHIVE, "cut off"),
         (TAG_KEY_ARCHIVE + bytes(56), "cut off"),
         (TAG_KEY_ARCHIVE[:10], "cut off"),
