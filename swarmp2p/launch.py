@@ -15,8 +15,8 @@ from swarmp2p.config import SwarmConfig
 from swarmp2p.control import serve_control
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey, Secret
-from swarmp2p.errors import ConfigError, StateError
-from swarmp2p.ledger.accounts import load_account
+from swarmp2p.errors import StateError
+from swarmp2p.ledger.accounts import MAX_KEYSTORE, load_account
 from swarmp2p.ledger.ethereum import open_ledger
 from swarmp2p.ledger.interface import Block
 from swarmp2p.manifest import RunManifest, read_manifest
@@ -24,6 +24,8 @@ from swarmp2p.net.host import open_transport
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import FINAL_BLOCK, Node
 from swarmp2p.node.receipts import Receipt
+from swarmp2p.passphrase import read_passphrase
+from swarmp2p.private import read_private
 from swarmp2p.site import SiteKeys, check_terms
 from swarmp2p.store.state import open_store
 
@@ -73,34 +75,21 @@ class JsonLog:
         self._file.close()
 
 
-def read_passphrase(path: Path) -> Secret:
-    """The passphrase in a file of ours. Raises ConfigError."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} can be read by others; run `chmod 600 {path}`")
-        return Secret(path.read_bytes().strip())
-    except OSError as error:
-        raise ConfigError(f"cannot read the passphrase file {path}: {error.strerror}") from None
+def read_identity(config: SwarmConfig, passphrase: Secret | None = None) -> IdentityKey:
+    """Open the identity file, with node.toml's passphrase where none is given.
 
-
-def read_identity(config: SwarmConfig) -> IdentityKey:
-    """Open the identity file. Raises ConfigError."""
-    passphrase = read_passphrase(config.passphrase_file)
-    try:
-        if config.identity.stat().st_mode & 0o077:
-            raise ConfigError(
-                f"{config.identity} can be read by others; run `chmod 600 {config.identity}`"
-            )
-        blob = config.identity.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {config.identity}: {error.strerror}") from None
+    Raises ConfigError.
+    """
+    passphrase = passphrase or read_passphrase(config.passphrase_file)
+    blob = read_private(config.identity, MAX_KEYSTORE)
     return IdentityKey(identity.open_identity(blob, passphrase))
 
 
-def read_keys(config: SwarmConfig) -> SiteKeys:
-    """Both keys of a site. Raises ConfigError."""
-    passphrase = read_passphrase(config.passphrase_file).reveal().decode()
-    return SiteKeys(read_identity(config), load_account(config.account, passphrase))
+def read_keys(config: SwarmConfig, passphrase: Secret | None = None) -> SiteKeys:
+    """Both keys of a site, as read_identity does. Raises ConfigError."""
+    passphrase = passphrase or read_passphrase(config.passphrase_file)
+    account = load_account(config.account, passphrase.reveal().decode())
+    return SiteKeys(read_identity(config, passphrase), account)
 
 
 def receipt_writer(config: SwarmConfig) -> Any:

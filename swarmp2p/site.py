@@ -1,6 +1,5 @@
 """Writes what a site needs to run a node: two keys, their passphrase, a commented node.toml."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from swarmp2p.ledger.accounts import account_address, checksum, new_account, sav
 from swarmp2p.ledger.interface import RunTerms
 from swarmp2p.ledger.look import read_terms
 from swarmp2p.manifest import RunManifest, format_value
+from swarmp2p.private import write_private
 from swarmp2p.seams import Rng
 
 NO_RUN = "0x" + "00" * 20
@@ -26,7 +26,7 @@ class SiteKeys:
     """A site's two keys: Ed25519 for the network, secp256k1 (32 bytes) for the chain."""
 
     identity: IdentityKey
-    account: bytes
+    account: bytes = field(repr=False)
 
     @property
     def address(self) -> str:
@@ -134,13 +134,6 @@ def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> i
     )
     members = deploy.read_members(url, terms.registry)
     return next(member.index for member in members if member.peer == peer)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A new file that only its owner may read."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
 
 
 def format_config(settings: SiteSettings) -> str:

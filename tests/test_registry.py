@@ -179,7 +179,7 @@ def test_codes__lie_in_the_range_of_their_class() -> None:
 
 def test_tags__are_prefix_free_and_end_in_zero() -> None:
     tags = [value for name, value in vars(registry).items() if name.startswith("TAG_")]
-    assert len(tags) == len(set(tags)) == 7
+    assert len(tags) == len(set(tags)) == 8
     for tag in tags:
         assert tag.endswith(b"\x00")
         assert tag.count(b"\x00") == 1

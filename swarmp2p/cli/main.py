@@ -14,9 +14,10 @@ import click
 
 from swarmp2p.cli.bench import bench
 from swarmp2p.cli.conformance import conformance
+from swarmp2p.cli.keys import keys
 from swarmp2p.cli.ledger import ledger
 from swarmp2p.cli.run import audit, demo, doctor, node, status
-from swarmp2p.cli.sites import init, keys
+from swarmp2p.cli.sites import init
 from swarmp2p.errors import ConfigError, SwarmError
 
 TRACEBACK = "SWARMP2P_TRACEBACK"

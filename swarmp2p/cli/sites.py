@@ -1,10 +1,10 @@
-"""`swarmp2p init` and `swarmp2p keys`: a site's keys and settings."""
+"""`swarmp2p init`: a site's keys and settings."""
 
 from pathlib import Path
 
 import click
 
-from swarmp2p.cli.output import emit, json_option, path_option
+from swarmp2p.cli.output import emit, json_option
 from swarmp2p.errors import ConfigError
 
 
@@ -71,23 +71,3 @@ def _absolute(program: str) -> str:
     """A file's path as it shall stand in node.toml, which may lie in another folder."""
     path, colon, function = program.rpartition(":")
     return f"{Path(path).absolute()}{colon}{function}" if path.endswith(".py") else program
-
-
-@click.group()
-def keys() -> None:
-    """A site's keys."""
-
-
-@keys.command("show")
-@path_option("--config", required=True, help="node.toml")
-@json_option
-def show_keys(*, config: Path, as_json: bool) -> None:
-    """Print a site's public names: its account, its peer key and its libp2p peer id."""
-    from swarmp2p.config import SwarmConfig
-    from swarmp2p.launch import read_keys
-    from swarmp2p.net.peers import peer_id_text
-
-    site = read_keys(SwarmConfig.from_toml(config))
-    peer = site.identity.public
-    values = {"account": site.address, "peer": peer.hex(), "peer_id": peer_id_text(peer)}
-    emit(values, [f"{key:8}{value}" for key, value in values.items()], as_json=as_json)

@@ -1,14 +1,10 @@
 """Domains, enrolment proofs, commitments, signed envelopes, and the sealed identity key file."""
 
 from hashlib import sha256
-from typing import Protocol
-
-from nacl.exceptions import CryptoError
-from nacl.pwhash import argon2id
-from nacl.secret import SecretBox
 
 from swarmp2p.crypto.keys import IdentityKey, Secret, verify_signature
 from swarmp2p.crypto.merkle import blob_root
+from swarmp2p.crypto.sealing import SEAL_BYTES, TokenSource, open_sealed, seal
 from swarmp2p.errors import ConfigError, LocalProtocolError
 from swarmp2p.wire.envelope import (
     Envelope,
@@ -25,20 +21,7 @@ from swarmp2p.wire.registry import (
     TAG_SEALED_KEY,
 )
 
-# RFC 9106, the choice for machines with little memory to spare: 3 passes over 64 MiB.
-_ARGON_PASSES = 3
-_ARGON_MEMORY = 64 * 1024 * 1024
-_SALT_BYTES = argon2id.SALTBYTES
-_NONCE_BYTES = SecretBox.NONCE_SIZE
-_SEALED_BYTES = len(TAG_SEALED_KEY) + _SALT_BYTES + _NONCE_BYTES + SecretBox.MACBYTES + 32
-
-
-class TokenSource(Protocol):
-    """The part of the Rng seam that sealing needs."""
-
-    def token(self, size: int) -> bytes:
-        """`size` bytes from a cryptographic source."""
-        ...
+_SEALED_BYTES = len(TAG_SEALED_KEY) + SEAL_BYTES + 32
 
 
 def run_id(manifest: bytes) -> bytes:
@@ -130,10 +113,7 @@ def seal_identity(seed: Secret, passphrase: Secret, rng: TokenSource) -> bytes:
     """The identity file: tag || salt || nonce || secretbox(seed), key by argon2id."""
     if len(seed.reveal()) != 32:
         raise LocalProtocolError(f"an identity seed has 32 bytes, not {len(seed.reveal())}")
-    salt = rng.token(_SALT_BYTES)
-    nonce = rng.token(_NONCE_BYTES)
-    sealed = _box(passphrase, salt).encrypt(seed.reveal(), nonce)
-    return TAG_SEALED_KEY + salt + bytes(sealed)
+    return seal(TAG_SEALED_KEY, seed.reveal(), passphrase, rng)
 
 
 def open_identity(blob: bytes, passphrase: Secret) -> Secret:
@@ -143,26 +123,7 @@ def open_identity(blob: bytes, passphrase: Secret) -> Secret:
             f"the identity file is damaged or no identity file: {len(blob)} bytes, "
             f"{_SEALED_BYTES} expected; restore it from its backup"
         )
-    salted = blob[len(TAG_SEALED_KEY) :]
-    try:
-        seed = _box(passphrase, salted[:_SALT_BYTES]).decrypt(salted[_SALT_BYTES:])
-    except CryptoError:
-        raise ConfigError(
-            "the identity file does not open: the passphrase is wrong or the file is damaged"
-        ) from None
-    return Secret(seed)
-
-
-def _box(passphrase: Secret, salt: bytes) -> SecretBox:
-    return SecretBox(
-        argon2id.kdf(
-            SecretBox.KEY_SIZE,
-            passphrase.reveal(),
-            salt,
-            opslimit=_ARGON_PASSES,
-            memlimit=_ARGON_MEMORY,
-        )
-    )
+    return Secret(open_sealed(TAG_SEALED_KEY, blob, passphrase, "the identity file"))
 
 
 def _u64(value: int, what: str) -> bytes:

@@ -4,8 +4,6 @@ A key is 32 bytes, an account its 20-byte address.
 """
 
 import json
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 
 from swarmp2p.errors import ConfigError
+from swarmp2p.private import read_private, write_private
 
 MAX_KEYSTORE = 16 * 1024  # bytes; a keystore v3 file has about 500
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
@@ -62,12 +61,12 @@ def save_account(path: Path, key: bytes, passphrase: str, *, iterations: int | N
     """
     account_address(key)
     keystore = Account.encrypt(key, passphrase, kdf="scrypt", iterations=iterations)
-    _write_new(path, json.dumps(keystore, indent=2).encode() + b"\n")
+    write_private(path, json.dumps(keystore, indent=2).encode() + b"\n")
 
 
 def load_account(path: Path, passphrase: str) -> bytes:
     """The key in a keystore v3 file. Raises ConfigError."""
-    data = _read_private(path)
+    data = read_private(path, MAX_KEYSTORE)
     try:
         keystore = json.loads(data)
         version, crypto = keystore["version"], keystore["crypto"]
@@ -90,12 +89,12 @@ def load_account(path: Path, passphrase: str) -> bytes:
 def write_key_file(path: Path, key: bytes) -> None:
     """Write a bare key in hexadecimal, mode 0600: for development chains only."""
     account_address(key)
-    _write_new(path, b"0x" + key.hex().encode() + b"\n")
+    write_private(path, b"0x" + key.hex().encode() + b"\n")
 
 
 def read_key_file(path: Path) -> bytes:
     """The key in a file that write_key_file wrote. Raises ConfigError."""
-    text = _read_private(path).decode("ascii", "replace").strip()
+    text = read_private(path, MAX_KEYSTORE).decode("ascii", "replace").strip()
     try:
         key = bytes.fromhex(text.removeprefix("0x"))
         account_address(key)
@@ -104,44 +103,3 @@ def read_key_file(path: Path) -> bytes:
             f"{path} holds no Ethereum key: expected 0x and 64 hexadecimal digits"
         ) from None
     return key
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except FileExistsError:
-        raise ConfigError(f"{path} exists; move it away first: keys are never replaced") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _read_private(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{path} is no regular file")
-        if status.st_mode & 0o077 or status.st_uid != os.geteuid():
-            raise ConfigError(
-                f"{path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o}): "
-                f"it must be yours alone; run `chmod 600 {path}`"
-            )
-        data = os.read(descriptor, MAX_KEYSTORE + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > MAX_KEYSTORE:
-        raise ConfigError(f"{path} is too long for a key file")
-    return data

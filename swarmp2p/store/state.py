@@ -19,6 +19,7 @@ from swarmp2p.seams import Slot
 from swarmp2p.store.chunks import ChunkFiles
 from swarmp2p.wire.registry import MAX_CONTROL_FRAME, SEQ_BLOCK
 
+DATABASE = "state.db"  # in the state directory
 SCHEMA_VERSION = 1
 MAX_VALUE_BYTES = 1 << 20  # a cursor or a root; whatever is larger is a chunk
 
@@ -50,10 +51,27 @@ def open_store(directory: Path, domain: bytes, chunks: ChunkFiles | None = None)
     lock = _lock(directory)
     try:
         files = ChunkFiles(directory / "chunks") if chunks is None else chunks
-        return SqliteStore(_connect(directory / "state.db"), lock, domain, files)
+        return SqliteStore(_connect(directory / DATABASE), lock, domain, files)
     except BaseException:
         os.close(lock)
         raise
+
+
+@contextlib.contextmanager
+def locked_database(directory: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a state directory, for as long as no node may run there.
+
+    What is not committed is dropped. Raises StateLockedError where a node runs, StateError.
+    """
+    lock = _lock(directory)
+    try:
+        with (
+            contextlib.closing(_connect(directory / DATABASE)) as connection,
+            _as_state_errors("the state database"),
+        ):
+            yield connection
+    finally:
+        os.close(lock)
 
 
 class SqliteStore:

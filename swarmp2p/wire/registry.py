@@ -32,6 +32,8 @@ TAG_SCHEMA: Final = b"swarmp2p/v1/schema\x00"
 TAG_RECEIPT: Final = b"swarmp2p/v1/receipt\x00"
 # first bytes of a sealed identity key file
 TAG_SEALED_KEY: Final = b"swarmp2p/v1/sealed-key\x00"
+# first bytes of a sealed archive of a site's keys and guard rows
+TAG_KEY_ARCHIVE: Final = b"swarmp2p/v1/key-archive\x00"
 
 # reveals a committed update (gossip)
 KIND_UPDATE_MANIFEST: Final = "update-manifest"

@@ -7,10 +7,15 @@ import trio
 import trio.lowlevel
 from test_runs import assert_same_end, finish, manifest, train
 
+from swarmp2p.crypto.keys import Secret
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
+from swarmp2p.key_archive import KeyArchive, decode_archive, encode_archive
+from swarmp2p.node.steps import parse_update
+from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.sim.store import MemoryDisk
-from swarmp2p.wire.registry import PROTOCOL_CHUNK
+from swarmp2p.store.guards import GuardRow, GuardState
+from swarmp2p.wire.registry import KIND_COMMIT, KIND_UPDATE_MANIFEST, PROTOCOL_CHUNK
 
 
 def fail_once(ledger, name):
@@ -165,6 +170,40 @@ async def test_two_peers_without_a_direct_link__learn_of_each_other_through_slow
             object.__setattr__(peer.node._c, "poll", 0.73)
         await finish(world, range(4))
         assert all(receipt.complete for receipt in world.peers[0].receipts)
+
+
+@pytest.mark.parametrize("kind", [KIND_COMMIT, KIND_UPDATE_MANIFEST])
+async def test_a_site_restored_from_an_archive__sends_for_a_signed_slot_what_it_signed(
+    autojump_clock, kind
+):
+    lives = iter(range(99))
+
+    def train_anew(peer, number, params):
+        """No two trainings end alike, so that a second body would differ from the first."""
+        trained = train(peer, number, params)
+        return {name: value + next(lives) / 64 for name, value in trained.items()}
+
+    async with open_world(manifest(rounds=2), 4, seed=1, train=train_anew) as world:
+        site, slot = world.peers[3], Slot(kind, 1, 0)
+        for number in range(4):
+            world.start(number)
+        while (world.domain, slot) not in site.disk.guard:
+            await trio.sleep(0.05)
+        world.kill(3)
+        signed = parse_update(site.disk.guard[world.domain, Slot(KIND_COMMIT, 1, 0)])
+        rows = tuple(GuardRow(domain, at, body) for (domain, at), body in site.disk.guard.items())
+        before = KeyArchive(site.key.seed, Secret(bytes(32)), GuardState(rows))
+        restored, site.disk = decode_archive(encode_archive(before)), MemoryDisk()
+        site.disk.guard.update({(row.domain, row.slot): row.body for row in restored.state.guards})
+        world.start(3)
+        posted = {}
+        while world.chain.contract.last_sealed_round < 1:
+            posted.update(world.chain.contract.now.commits)
+            await trio.sleep(0.1)
+        assert posted[3].commitment == signed.commitment
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+        assert not any(event == "equivocation" for peer in world.peers for event, _ in peer.log)
 
 
 async def test_a_peer_that_trickles_to_most__is_fetched_from_whoever_it_served(autojump_clock):
