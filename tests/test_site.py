@@ -92,7 +92,7 @@ def test_a_private_file__is_new_for_its_owner_only_and_no_link(tmp_path):
     assert file.stat().st_mode & 0o777 == 0o600
     link.symlink_to(target)
     for taken in (file, link):
-        with pytest.raises(FileExistsError):
+        with pytest.raises(ConfigError, match="exists already"):
             write_private(taken, b"second")
     assert file.read_bytes() == b"first"
     assert not target.exists()
