@@ -8,7 +8,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-SPEC_RELEASE: Final = "0.1"
+SPEC_RELEASE: Final = "0.2"
 WIRE_VERSION: Final = 1
 
 # one message each way on every new connection
@@ -281,12 +281,19 @@ BAN_SECONDS: Final = 3_600
 # bytes: a few multiaddrs, comma separated, on the chain
 MAX_ADDRESSES_BYTES: Final = 512
 
+# keys per enrolment: every peer verifies every proof; a key a month for more than a year
+MAX_MEMBER_KEYS: Final = 16
+
 # runs per registry: an enrolment notifies each in the same transaction
 MAX_ATTACHED_RUNS: Final = 8
 
 # attempts per round: a round with at most f faulty peers seals by the second; then the round is
 # void
 MAX_ATTEMPTS: Final = 3
+
+# rounds: a right to object is used once in as many, and a run that doubts its shards is a mesh
+# for as many
+OBJECTION_ROUNDS: Final = 10
 
 # times: windows double per consecutive void round up to this factor
 MAX_VOID_DOUBLING: Final = 16
