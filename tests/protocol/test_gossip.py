@@ -26,7 +26,7 @@ KEY, OTHER, FORWARDER = (IdentityKey.from_seed(bytes([n]) * 32) for n in (7, 8, 
 ME = KEY.public
 MANIFEST = UpdateManifest(BASE, SCHEMA, ENCODING_FP32, ROOT, SALT, 5)
 COMMITMENT = commitment(D, 3, 0, ME, BASE, SCHEMA, ROOT, SALT)
-VIEW = GossipView(3, 0, frozenset({ME}), {ME: (COMMITMENT, 5)}, BASE, commit_closed=True)
+VIEW = GossipView(3, 0, {ME: 0}, {ME: (COMMITMENT, 5)}, BASE, commit_closed=True)
 HEADER = Header(KIND_UPDATE_MANIFEST, WIRE_VERSION, 0, 3, 0, 0, ME)
 
 
