@@ -2,42 +2,34 @@
 pragma solidity 0.8.30;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {SwarmRunViews} from "./SwarmRunViews.sol";
+import {SwarmRunFaults} from "./SwarmRunFaults.sol";
+import {SwarmRunState} from "./SwarmRunState.sol";
 import {Thresholds} from "./Thresholds.sol";
 
 /// @title One training effort: commitments, rosters and seals, round by round
-/// @notice TRAIN -> COMMIT -> EXCHANGE -> MERGE -> ATTEST -> SEALED. A round has attempts 0, 1 and 2; then
-/// it is void, its base stays and the next round opens at once. Only hashes, weights and votes stand here.
+/// @notice Members commit to updates, say what they hold and attest what they merged; the contract counts.
+/// Only hashes, weights and votes stand here.
 /// @dev Each transaction first makes the phase change that is due; views show it without being written.
 /// Every loop is bounded by the registry's 64 members.
-contract SwarmRun is SwarmRunViews, Ownable {
+contract SwarmRun is SwarmRunFaults, Ownable {
     using Thresholds for uint256;
     using Thresholds for uint64;
 
     uint8 private constant LAST_ATTEMPT = 2;
 
     event Genesis(bytes32 indexed root, address indexed by);
-    event RoundOpened(uint64 indexed round, bytes32 base);
     event Committed(
         uint64 indexed round, uint256 indexed index, bytes32 commitment, uint32 weight
     );
-    event CommitClosed(uint64 indexed round, uint64 closedBlock, uint256 roster);
     event Had(uint64 indexed round, uint8 attempt, uint256 indexed index, uint256 bitmap);
     event Attested(
         uint64 indexed round, uint8 attempt, uint256 indexed index, bytes32 root, bytes32 aux
     );
     event Sealed(uint64 indexed round, uint8 attempt, bytes32 indexed root, bytes32 aux);
-    event AttemptOpened(uint64 indexed round, uint8 attempt, uint256 roster);
     event Voided(uint64 indexed round, uint8 attempt);
     event Joined(uint256 indexed index);
     event StopVoted(uint256 indexed index);
-    event Stopped(uint64 indexed round);
-    event Finished(uint64 indexed round);
 
-    /// @notice The run is over and takes no transactions.
-    error RunIsFinished();
-    /// @notice The sender was revoked.
-    error MemberRevoked(uint256 index);
     /// @notice Only the registry may report changes of the roster.
     error OnlyRegistry();
     /// @notice The genesis root is not posted yet.
@@ -50,12 +42,6 @@ contract SwarmRun is SwarmRunViews, Ownable {
     error WrongInitRoot(bytes32 expected);
     /// @notice Not the owner, and the manifest fixes no genesis root.
     error NotAllowed();
-    /// @notice The current round is another.
-    error WrongRound(uint64 current);
-    /// @notice The current attempt is another.
-    error WrongAttempt(uint8 current);
-    /// @notice The round stands in another phase: 0 COMMIT, 1 ATTEMPT.
-    error WrongPhase(uint8 current);
     /// @notice The last sealed root is another.
     error WrongBase(bytes32 expected);
     /// @notice A commitment is never zero.
@@ -66,8 +52,6 @@ contract SwarmRun is SwarmRunViews, Ownable {
     error AlreadyCommitted();
     /// @notice The sender enrolled after the commits of this round reached minPeers.
     error EnrolledTooLate();
-    /// @notice The sender is not in the roster of this attempt.
-    error NotInRoster();
     /// @notice The sender has attested in this attempt.
     error AlreadyAttested();
     /// @notice The sender has said what it holds in this attempt.
@@ -75,9 +59,7 @@ contract SwarmRun is SwarmRunViews, Ownable {
     /// @notice The next attempt may open after this block.
     error TooEarly(uint64 lastPost);
 
-    constructor(Settings memory s) SwarmRunViews(s) Ownable(msg.sender) {
-        _round = 1;
-    }
+    constructor(Settings memory s) SwarmRunState(s) Ownable(msg.sender) {}
 
     /// @notice Posts the root of the initial model and opens round 1, once.
     /// @dev Any live member may, if the manifest fixes the root.
@@ -185,10 +167,7 @@ contract SwarmRun is SwarmRunViews, Ownable {
             _endRound(r, VOID, live);
             return;
         }
-        r.attestBits = 0;
-        r.haveBits = 0;
-        _startAttempt(r, attempt + 1, roster, uint64(block.number));
-        emit AttemptOpened(round, attempt + 1, roster);
+        _openAttempt(r, attempt + 1, roster);
     }
 
     /// @notice The registry reports an enrolment or a revocation: an open round recounts in this block.
@@ -197,72 +176,7 @@ contract SwarmRun is SwarmRunViews, Ownable {
         if (msg.sender != address(_registry)) revert OnlyRegistry();
         if (_finished) return;
         _closeIfDue();
-        Round storage r = _rounds[_round];
-        if (r.phase != COMMIT) return;
-        uint64 live = uint64(_registry.liveBits());
-        if (r.commitDeadline == 0) {
-            _countStopVotes(live);
-            if (_finished) return;
-            _countCommits(r, live);
-        }
-        _closeCommitEarly(r, live);
-    }
-
-    /// @dev What every transaction of a member starts with.
-    function _begin() private returns (uint256 index, uint64 live) {
-        if (_finished) revert RunIsFinished();
-        (index, live) = _requireLive();
-        _closeIfDue();
-    }
-
-    function _closeIfDue() private {
-        Round storage r = _rounds[_round];
-        if (_commitIsOver(r)) _closeCommit(r, r.commitDeadline + 1);
-    }
-
-    function _openRound(uint64 number) private {
-        _round = number;
-        Round storage r = _rounds[number];
-        r.openedBlock = uint64(block.number);
-        r.base = _lastRoot;
-        emit RoundOpened(number, _lastRoot);
-    }
-
-    /// @dev Enough commits fix E, minPeers and who may commit for the whole round, and start the clock.
-    function _countCommits(Round storage r, uint64 live) private {
-        if (r.commitDeadline != 0) return;
-        uint256 enrolled = live.count();
-        uint256 minimum = enrolled.minPeers(_minPeers);
-        if (r.commitBits.count() < minimum) return;
-        r.frozenBlock = uint64(block.number);
-        r.commitDeadline = _commitDeadline();
-        r.electorate = live;
-        r.enrolled = uint32(enrolled);
-        r.minPeers = uint32(minimum);
-    }
-
-    /// @dev Nobody is left to wait for. Not after a void round: its reason may be that someone was late.
-    function _closeCommitEarly(Round storage r, uint64 live) private {
-        if (r.frozenBlock == 0 || _consecutiveVoids != 0) return;
-        uint64 active = _active(r, live);
-        if (active != 0 && active & ~r.commitBits == 0) _closeCommit(r, uint64(block.number));
-    }
-
-    /// @dev The clock runs only from minPeers commits on, and commits stay: the roster is never too small.
-    function _closeCommit(Round storage r, uint64 closedBlock) private {
-        r.phase = ATTEMPT;
-        r.closedBlock = closedBlock;
-        _startAttempt(r, 0, r.commitBits, closedBlock);
-        emit CommitClosed(_round, closedBlock, r.commitBits);
-    }
-
-    function _startAttempt(Round storage r, uint8 attempt, uint64 roster, uint64 startedBlock)
-        private
-    {
-        r.attempt = attempt;
-        r.roster = roster;
-        r.startedBlock = startedBlock;
-        (r.exchangeDeadline, r.lastPost) = _exchangeWindow(startedBlock, attempt);
+        _recount(_live());
     }
 
     /// @dev Adds a supporter to its (root, aux); returns how many that has now.
@@ -282,9 +196,12 @@ contract SwarmRun is SwarmRunViews, Ownable {
         return 1;
     }
 
-    /// @dev Those of the roster who posted, were not revoked, and whose update enough posters hold, so that an
-    /// honest one among them can relay it. An attestation says: I hold all of it.
+    /// @dev Those of the roster who posted, are live, and whose update enough posters hold, so that an honest
+    /// one among them can relay it. An attestation says: I hold all of it. But nobody need hold it all in
+    /// attempt 0 of an optimistic round, so there all who posted stay.
     function _nextRoster(Round storage r, uint64 live) private view returns (uint64 roster) {
+        uint64 staying = (r.attestBits | r.haveBits) & live;
+        if (r.optimistic && r.attempt == 0) return staying;
         uint256[] memory held = new uint256[](64); // by poster of a have that did not attest
         uint64 haveOnly = r.haveBits & ~r.attestBits;
         uint256 posters = 0;
@@ -293,7 +210,6 @@ contract SwarmRun is SwarmRunViews, Ownable {
         }
         uint256 attesters = r.attestBits.count();
         uint256 threshold = uint256(r.enrolled).holders();
-        uint64 staying = (r.attestBits | r.haveBits) & live;
         for (uint256 j = 0; staying >> j != 0; ++j) {
             if ((staying >> j) & 1 == 0) continue;
             uint256 holders = attesters;
@@ -302,75 +218,5 @@ contract SwarmRun is SwarmRunViews, Ownable {
             }
             if (holders >= threshold) roster |= Thresholds.bit(j);
         }
-    }
-
-    /// @dev What a sealed round took moves both averages by an eighth. Failed attempts and void rounds teach
-    /// nothing, and attempt 0 of a round after a sealed one lowers at most: else a peer that withholds its
-    /// update, or serves it just before the deadline, would drive every round to the ceiling.
-    function _learn(Round storage r) private {
-        uint256 average = _exchangeAverage;
-        uint256 used = UNITS * (block.number - r.startedBlock);
-        if (r.attempt == 0 && _consecutiveVoids == 0 && used > average) used = average;
-        _exchangeAverage = _mixed(average, used);
-        _commitAverage = _mixed(_commitAverage, UNITS * (r.frozenBlock - r.openedBlock));
-    }
-
-    function _mixed(uint256 average, uint256 used) private pure returns (uint64) {
-        return uint64((7 * average + used) / 8);
-    }
-
-    function _endRound(Round storage r, uint8 phase, uint64 live) private {
-        r.phase = phase;
-        r.endedBlock = uint64(block.number);
-        _earlierCommitters = _recentCommitters;
-        _recentCommitters = r.commitBits;
-        _joined &= ~r.commitBits;
-        if (phase == SEALED) {
-            _lastRoot = r.sealedRoot;
-            _lastSealedRound = _round;
-            _learn(r);
-            _consecutiveVoids = 0;
-            if (_lastRound != 0 && _round >= _lastRound) {
-                _finish();
-                return;
-            }
-        } else {
-            ++_consecutiveVoids;
-        }
-        _countStopVotes(live);
-        if (!_finished) _openRound(_round + 1);
-    }
-
-    function _countStopVotes(uint64 live) private {
-        uint256 votes = (_stopVotes & live).count();
-        if (votes == 0 || votes < live.count().quorum()) return;
-        _stopped = true;
-        emit Stopped(_round);
-        _finish();
-    }
-
-    function _finish() private {
-        _finished = true;
-        emit Finished(_round);
-    }
-
-    /// @dev Reverts unless the sender is enrolled and not revoked.
-    function _requireLive() private view returns (uint256 index, uint64 live) {
-        uint256 bits;
-        (index, bits) = _registry.standing(msg.sender);
-        live = uint64(bits);
-        if (live & Thresholds.bit(index) == 0) revert MemberRevoked(index);
-    }
-
-    /// @dev The current round, if the call names it and it stands in `phase`.
-    function _current(uint64 round, uint8 attempt, uint8 phase)
-        private
-        view
-        returns (Round storage r)
-    {
-        if (round != _round) revert WrongRound(_round);
-        r = _rounds[round];
-        if (r.phase != phase) revert WrongPhase(r.phase);
-        if (attempt != r.attempt) revert WrongAttempt(r.attempt);
     }
 }

@@ -26,7 +26,14 @@ SETTINGS: dict[str, Any] = {
     "evmVersion": "paris",  # consortium chains are slow to adopt newer opcodes
     "metadata": {"bytecodeHash": "none"},
     "outputSelection": {
-        "*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]},
+        "*": {
+            "*": [
+                "abi",
+                "evm.bytecode.object",
+                "evm.deployedBytecode.object",
+                "evm.deployedBytecode.immutableReferences",
+            ]
+        },
     },
 }
 IMPORT = re.compile(r'^import\s[^"]*"([^"]+)";', re.MULTILINE)
@@ -106,9 +113,16 @@ def _artifact(name: str, compiled: dict[str, Any]) -> str:
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed,
+        "immutableReferences": _immutables(compiled),
         "solc": pinned["dependencies"]["solc"],
     }
     return json.dumps(artifact, indent=1, sort_keys=True) + "\n"
+
+
+def _immutables(compiled: dict[str, Any]) -> list[list[int]]:
+    """Where the deployed code holds what the constructor set: [start, length], by start."""
+    references = compiled["evm"]["deployedBytecode"]["immutableReferences"]
+    return sorted([r["start"], r["length"]] for places in references.values() for r in places)
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ TERMS: dict[str, Any] = {
     "lo": 2,
     "hi": 40,
     "depth": 1,
+    "topology": 0,
 }
 
 
