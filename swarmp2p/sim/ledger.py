@@ -69,10 +69,14 @@ class MemoryChain:
         self.contract.roster_changed()
 
     def rotate(self, index: int, peer: bytes, epoch: int) -> None:
-        """A member's next key, from the block being mined on; the run is not told."""
-        member = self.members[index]
-        key = MemberKey(peer, epoch, self.contract.block, bytes(64))
-        self.members[index] = replace(member, keys=(*member.keys, key))
+        """A member's next key, from the next block on; the run is not told."""
+
+        def mined(run: RunContract) -> None:
+            member = self.members[index]
+            key = MemberKey(peer, epoch, run.block, bytes(64))
+            self.members[index] = replace(member, keys=(*member.keys, key))
+
+        self._pool.append((mined, trio.Event(), []))
 
     def revoke(self, index: int) -> None:
         """A member leaves for good."""
