@@ -12,6 +12,7 @@ from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.errors import KeyMisusedError, NotEnrolledError
 from swarmp2p.ledger.interface import Phase
 from swarmp2p.protocol.repeats import decode_equivocation, verify_equivocation
+from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.wire.envelope import Header, decode_envelope
 from swarmp2p.wire.messages import encode_update_manifest
@@ -132,6 +133,24 @@ async def test_a_node_whose_key_was_rotated_away__signs_no_more_and_is_let_in_no
             await left.node.sync(params)
         assert not left.disk.guard
         assert world.network.hosts[old].peers() == frozenset()
+
+
+async def test_a_commit_of_a_key_that_ended_since__is_never_revealed(autojump_clock):
+    async with open_world(manifest(rounds=2), 5, seed=1, train=train) as world:
+        contract, left = world.chain.contract, world.peers[3]
+        for number in range(4):
+            world.start(number)
+        await until(lambda: set(contract.now.commits) == {0, 1, 2, 3})
+        world.rotate(3, epoch=1)
+        await until(lambda: left.node.status()["key"] != "ok")
+        world.start(4)
+        await until(lambda: contract.last_sealed_round == 1)
+        assert Slot(KIND_UPDATE_MANIFEST, 1, 0) not in {slot for _, slot in left.disk.guard}
+        assert contract.rounds[1].attempt == 1
+        assert contract.rounds[1].roster == {0, 1, 2, 4}
+        assert 3 in contract.rounds[1].commits
+        await until(lambda: any(event == "program-ends" for event, _ in left.log))
+        assert left.receipts == []
 
 
 def second_body(world, liar):
