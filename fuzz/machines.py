@@ -168,7 +168,7 @@ def gossip(data: bytes) -> None:
     view = GossipView(
         round=3,
         attempt=flags >> 6,
-        enrolled=frozenset({KEY.public}),
+        enrolled={KEY.public: 0},
         roster={} if flags & 4 else {KEY.public: (COMMITMENT, 5)},
         base_digest=BASE,
         commit_closed=not flags & 8,

@@ -159,6 +159,7 @@ def _run_manifests(_spec: dict[str, bytes]) -> Iterator[bytes]:
             audit_rounds=2,
             checks=2,
             encoding="fp32",
+            finality="depth",
             init="zeros",
             merge_rule="cclip",
             merge_params={"radius": pack_constant(2.0)},

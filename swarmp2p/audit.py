@@ -14,6 +14,7 @@ from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import verify_signature
 from swarmp2p.crypto.merkle import verify_chunk
 from swarmp2p.errors import ConfigError, MergeError, RemoteProtocolError, StateError
+from swarmp2p.ledger.interface import MemberKey, key_of_round
 from swarmp2p.manifest import RunManifest, read_manifest
 from swarmp2p.node.receipts import signed_bytes
 from swarmp2p.node.vectors import Vectors
@@ -100,10 +101,15 @@ class _Auditor:
         self._manifest = manifest
         self._chunks = chunks
         self._vectors = vectors
-        self._peers = {row["index"]: bytes.fromhex(row["peer"]) for row in ledger["member"]}
+        self._keys = {row["index"]: _keys(row) for row in ledger["member"]}
         self._domain = identity.domain(
             terms["chain_id"], bytes.fromhex(terms["contract"]), manifest.run_id
         )
+
+    def _peers(self, view: Mapping[str, Any]) -> dict[int, bytes]:
+        """Keys of the round by enrolment index (ID-025)."""
+        opened = view["opened_block"]
+        return {index: key_of_round(keys, opened).peer for index, keys in self._keys.items()}
 
     def audit(self, view: Mapping[str, Any]) -> AuditedRound:
         """Open the commitments, check the receipts, merge again, compare."""
@@ -128,7 +134,7 @@ class _Auditor:
         found: dict[str, Any] | None = None
         for receipt in self._receipts(view["round"]):
             signer = bytes.fromhex(receipt["local"]["peer"])
-            if signer not in self._peers.values():
+            if all(signer != key.peer for keys in self._keys.values() for key in keys):
                 raise ConfigError(f"a receipt is signed by {signer.hex()}, which is not enrolled")
             covered = signed_bytes(receipt["shared"], receipt["merge"])
             verify_signature(signer, covered, bytes.fromhex(receipt["signature"]))
@@ -148,11 +154,12 @@ class _Auditor:
                 raise ConfigError(f"{path} is no receipt: {error}") from None
 
     def _open_commitments(self, view: Mapping[str, Any], updates: Mapping[str, Any]) -> None:
-        roster = {self._peers[index].hex() for index in view["roster"]}
+        peers = self._peers(view)
+        roster = {peers[index].hex() for index in view["roster"]}
         if set(updates) != roster:
             raise ConfigError("the receipts' updates are not those of the roster")
         for row in view["commits"]:
-            peer = self._peers[row["index"]]
+            peer = peers[row["index"]]
             if peer.hex() not in roster:
                 continue
             opened = updates[peer.hex()]
@@ -170,7 +177,8 @@ class _Auditor:
                 raise ConfigError(f"the update of {peer.hex()} does not open its commitment")
 
     def _merge(self, view: Mapping[str, Any], updates: Mapping[str, Any]) -> str:
-        weights = {self._peers[row["index"]]: row["weight"] for row in view["commits"]}
+        peers = self._peers(view)
+        weights = {peers[row["index"]]: row["weight"] for row in view["commits"]}
         order = sorted(bytes.fromhex(peer) for peer in updates)
         merged = self._vectors.merge(
             self._chunks,
@@ -179,3 +187,13 @@ class _Auditor:
             [weights[peer] for peer in order],
         )
         return merged.blob.root.hex()
+
+
+def _keys(row: Mapping[str, Any]) -> list[MemberKey]:
+    """The keys of a member in ledger.jsonl."""
+    return [
+        MemberKey(
+            bytes.fromhex(key["peer"]), key["key_epoch"], key["since"], bytes.fromhex(key["proof"])
+        )
+        for key in row["keys"]
+    ]

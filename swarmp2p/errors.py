@@ -5,6 +5,7 @@ SwarmError
 │   ├── LocalProtocolError        our caller erred; nothing changed
 │   └── RemoteProtocolError       the peer erred; `code` is what to answer
 ├── ConfigError                   one of our own files, options or values is wrong
+├── KeyMisusedError               another program signs with this node's key; the node halts
 ├── StateError                    the state directory or its disk
 │   ├── StateLockedError          another process uses it
 │   └── GuardConflictError        a slot is already signed with other bytes
@@ -49,6 +50,10 @@ class RemoteProtocolError(ProtocolError):
 
 class ConfigError(SwarmError):
     """A file, option or value given to us is wrong. The command line exits with 2."""
+
+
+class KeyMisusedError(SwarmError):
+    """Two bodies for one slot are signed with this node's key: it is copied, or was stolen."""
 
 
 class StateError(SwarmError):

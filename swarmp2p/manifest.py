@@ -12,8 +12,13 @@ from swarmp2p.crypto import identity, merkle
 from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
 from swarmp2p.merge.rules import rule_named
 from swarmp2p.tables import Table, read_table
-from swarmp2p.wire.registry import MAX_WINDOW_BLOCKS
+from swarmp2p.wire.registry import MAX_PEERS, MAX_STR, MAX_WINDOW_BLOCKS
 from swarmp2p.wire.run_manifest import (
+    FINALITIES,
+    INITS,
+    PRIVACIES,
+    TOPOLOGIES,
+    WEIGHTS,
     Windows,
     WireRunManifest,
     encode_run_manifest,
@@ -22,17 +27,21 @@ from swarmp2p.wire.run_manifest import (
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 AUDIT_ALL = 2**32 - 1
+MAX_ROUNDS = 1_000_000
+MAX_STEPS = 1_000_000_000
+MAX_DEPTH_BLOCKS = 10_000
 NO_ROOT = bytes(32)
 Option = str | int | float | bool | list[Any] | dict[str, Any]
 
 
 @dataclass(frozen=True)
 class RunManifest:
-    """One run's terms. Windows and `depth` are in blocks.
+    """One run's terms, as docs/run-manifest.md explains them. Windows and `depth` are in blocks.
 
     `commit_blocks` and `exchange_blocks` are first guesses of how long it takes to min_peers
     commits and from the roster to the seal; a window is three times the average of what rounds
-    took, at least `lo` and at most `hi`.
+    took, at least `lo` and at most `hi`. `finality` is "depth" (so many blocks on top make a block
+    final) or "finalized" (the chain says which is; `depth` then counts in the windows only).
     `options` are constants for the training program (feature scales, learning rate): strings,
     numbers, booleans, lists and tables of them. `init` is "zeros" (all peers begin from zeros,
     whose root is known beforehand) or "genesis" (the first root that the owner posts).
@@ -50,6 +59,7 @@ class RunManifest:
     encoding: str = "fp32"
     privacy: str = "robust"
     init: str = "zeros"
+    finality: str = "depth"
     depth: int = 0
     commit_blocks: int = 20
     exchange_blocks: int = 20
@@ -66,6 +76,7 @@ class RunManifest:
                 audit_rounds=self.audit_rounds,
                 checks=self.checks,
                 encoding=self.encoding,
+                finality=self.finality,
                 init=self.init,
                 merge_rule=self.rule,
                 merge_params=pack_constant(self.rule_params),
@@ -87,6 +98,11 @@ class RunManifest:
                 ),
             )
         )
+
+    @property
+    def topology_number(self) -> int:
+        """The topology as the contract's settings name it: 0 is mesh."""
+        return TOPOLOGIES.index(self.topology)
 
     @cached_property
     def run_id(self) -> bytes:
@@ -110,19 +126,20 @@ def read_manifest(path: Path) -> RunManifest:
     table.end()
     manifest = RunManifest(
         name=run.take("name", str),
-        rounds=run.number("rounds", 1, 1_000_000),
-        sync_every=run.number("sync_every", 1, 1_000_000_000),
-        weights=run.choice("weights", ("declared", "uniform"), "declared"),
-        min_peers=run.number("min_peers", 0, 64, 0),
-        topology=run.choice("topology", ("mesh",), "mesh"),
+        rounds=run.number("rounds", 1, MAX_ROUNDS),
+        sync_every=run.number("sync_every", 1, MAX_STEPS),
+        weights=run.choice("weights", WEIGHTS, "declared"),
+        min_peers=run.number("min_peers", 0, MAX_PEERS, 0),
+        topology=run.choice("topology", TOPOLOGIES, "mesh"),
         encoding=run.choice("encoding", ("fp32",), "fp32"),
-        privacy=run.choice("privacy", ("robust",), "robust"),
-        depth=run.number("depth", 0, 10_000, 0),
+        privacy=run.choice("privacy", PRIVACIES, "robust"),
+        finality=run.choice("finality", FINALITIES, "depth"),
+        depth=run.number("depth", 0, MAX_DEPTH_BLOCKS, 0),
         audit_rounds=run.number("audit_rounds", 0, AUDIT_ALL, 2),
-        checks=run.number("checks", 0, 64, 2),
+        checks=run.number("checks", 0, MAX_PEERS, 2),
         rule=merge.take("rule", str, "cclip"),
         rule_params={key: float(value) for key, value in _numbers(merge).items()},
-        init=model.choice("init", ("zeros", "genesis"), "zeros"),
+        init=model.choice("init", INITS, "zeros"),
         commit_blocks=windows.number("commit_blocks", 1, MAX_WINDOW_BLOCKS, 20),
         exchange_blocks=windows.number("exchange_blocks", 1, MAX_WINDOW_BLOCKS, 20),
         lo=windows.number("lo", 1, MAX_WINDOW_BLOCKS, 4),
@@ -142,6 +159,16 @@ def check_manifest(manifest: RunManifest) -> None:
         raise ConfigError(
             f"run.toml [windows]: 'lo' is {manifest.lo} and 'hi' is {manifest.hi};"
             " expected lo to be at most hi"
+        )
+    if manifest.min_peers == 1:
+        raise ConfigError(
+            "run.toml [run]: 'min_peers' is 1, and nobody can check a round of one;"
+            " expected 0 (the default), or 2 to 64"
+        )
+    if not 1 <= len(manifest.name.encode()) <= MAX_STR:
+        raise ConfigError(
+            f"run.toml [run]: 'name' has {len(manifest.name.encode())} bytes;"
+            f" expected 1 to {MAX_STR}"
         )
     try:
         manifest.encode()
@@ -203,14 +230,16 @@ def format_manifest(manifest: RunManifest) -> str:
         f"sync_every = {manifest.sync_every}        # local optimiser steps between two merges",
         f'weights = {format_value(manifest.weights)}  # or "uniform"',
         f"min_peers = {manifest.min_peers}          # 0: two thirds of the enrolled, at least 2",
-        f"depth = {manifest.depth}              # blocks on top of a block that make it final",
+        '# "depth": a block is final under so many others; "finalized": when the chain says so',
+        f"finality = {format_value(manifest.finality)}",
+        f'depth = {manifest.depth}              # blocks; with "finalized" in the windows only',
         f"audit_rounds = {manifest.audit_rounds}       # rounds whose updates every peer keeps",
-        f"topology = {format_value(manifest.topology)}",
-        f"encoding = {format_value(manifest.encoding)}",
-        f"privacy = {format_value(manifest.privacy)}",
-        f"checks = {manifest.checks}",
+        f"topology = {format_value(manifest.topology)}      # everybody computes the whole merge",
+        f"encoding = {format_value(manifest.encoding)}      # of updates on the wire",
+        f"privacy = {format_value(manifest.privacy)}     # members see each other's updates",
+        f"checks = {manifest.checks}             # unused in a mesh",
         "",
-        "[merge]",
+        "[merge]                  # the rule, and its own constants beside it",
         f"rule = {format_value(manifest.rule)}",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.rule_params.items())),
         "",
@@ -218,13 +247,13 @@ def format_manifest(manifest: RunManifest) -> str:
         f"commit_blocks = {manifest.commit_blocks}       # first guess, opening to min_peers",
         f"exchange_blocks = {manifest.exchange_blocks}     # first guess, from roster to seal",
         f"lo = {manifest.lo}                   # more than the blocks a censor may hold back",
-        f"hi = {manifest.hi}",
+        f"hi = {manifest.hi}                # the most, before doublings",
         "",
         "[options]                # constants for the training program",
         *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.options.items())),
         "",
         "[model]",
-        f"init = {format_value(manifest.init)}",
+        f'init = {format_value(manifest.init)}           # or "genesis": as the owner posts it',
     ]
     for spec in manifest.schema.tensors:
         lines += [

@@ -98,6 +98,7 @@ def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
         lo=manifest.lo,
         hi=manifest.hi,
         depth=manifest.depth,
+        topology=manifest.topology_number,
     )
 
 

@@ -155,7 +155,7 @@ def test_announcement__breaks_no_rule_of_gossip(written: dict[str, bytes]) -> No
     view = GossipView(
         round=17,
         attempt=0,
-        enrolled=frozenset({KEY.public}),
+        enrolled={KEY.public: ANNOUNCED.key_epoch},
         roster={KEY.public: (promised, 303)},
         base_digest=ONE,
         commit_closed=True,

@@ -33,7 +33,8 @@ class RunSettings:
     `commit_blocks` and `exchange_blocks` are first guesses of what a round takes; a window is three
     times the average of what rounds took, at least `lo` and at most `hi`. `registry` has 20 bytes,
     the hashes 32. `min_peers` 0 takes the default, `init_root` of zeros lets only the owner post
-    the genesis root, `last_round` 0 means no last round.
+    the genesis root, `last_round` 0 means no last round. `topology` is 0 for mesh, 1 for sharded,
+    2 for leader.
     """
 
     registry: bytes
@@ -46,6 +47,7 @@ class RunSettings:
     lo: int
     hi: int
     depth: int
+    topology: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def deploy_run(
         settings.lo,
         settings.hi,
         settings.depth,
+        settings.topology,
     )
     with open_desk(url, owner_key, pause=pause) as desk:
         verify_code(desk.rpc, settings.registry, "SwarmRegistry")
@@ -191,6 +194,24 @@ def enrol(
     listed = ",".join(addresses)
     with open_desk(url, account_key, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed)
+
+
+def rotate(
+    url: str,
+    account_key: bytes,
+    registry: bytes,
+    *,
+    peer: bytes,
+    key_epoch: int,
+    proof: bytes,
+    pause: Pause = time.sleep,
+) -> None:
+    """Replace a member's key by `peer`, with an epoch above the one of its current key.
+
+    `proof` is as in `enrol`, by the new key.
+    """
+    with open_desk(url, account_key, pause=pause) as desk:
+        desk.call("SwarmRegistry", registry, "rotate", peer, key_epoch, proof)
 
 
 def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = time.sleep) -> None:

@@ -5,7 +5,7 @@ No transaction waits for finality: the node reads final views and sees its effec
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -206,6 +206,19 @@ class EthereumLedger:
 
         await self._transact("nextAttempt", (number, attempt), stands)
 
+    async def object(self, number: int, attempt: int) -> None:
+        """Object to attempt 0 of an optimistic round."""
+
+        def stands(block: int) -> bool:
+            view = self._reader.round_view(number, block)
+            return self._own() in view.objected or view.attempt > attempt or view.ended_block > 0
+
+        await self._transact("object", (number, attempt), stands)
+
+    async def vote_fault(self, index: int, kind: int, number: int, evidence: bytes) -> None:
+        """Vote that a member broke the protocol in round `number`."""
+        await self._transact("voteFault", (index, kind, number, evidence))
+
     async def vote_stop(self) -> None:
         """Vote to stop the run."""
         await self._transact(
@@ -229,7 +242,7 @@ class EthereumLedger:
     async def _transact(
         self,
         function: str,
-        arguments: tuple[object, ...],
+        arguments: tuple[Any, ...],
         stands: Callable[[int], bool] = lambda _block: False,
         *,
         contract: bytes | None = None,

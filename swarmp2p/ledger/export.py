@@ -13,15 +13,16 @@ from swarmp2p.ledger.interface import ChainView, Member, RoundView, RunTerms
 from swarmp2p.ledger.rpc import RpcClient
 from swarmp2p.ledger.views import RunReader
 
-FORMAT = 1
+FORMAT = 2
 
 
 def export_ledger(url: str, run: bytes, path: Path) -> None:
     """Write ledger.jsonl: one JSON object a line, all as of the last final block.
 
-    `terms` first, then each `member` with its enrolment proof, then each `round` from 1 with every
-    commitment, weight, attestation and have; `end` last, so that a cut file is seen. Bytes are
-    lower-case hexadecimal, members are named by enrolment index. The file is replaced as a whole.
+    `terms` first, then each `member` with its keys and their proofs, then each `round` from 1 with
+    every commitment, weight, attestation, have and objection; `end` last, so that a cut file is
+    seen. Bytes are lower-case hexadecimal, members are named by enrolment index. The file is
+    replaced as a whole.
 
     Raises LedgerUnavailableError, ConfigError where the file cannot be written.
     """
@@ -40,7 +41,7 @@ def ledger_lines(rpc: RpcClient, run: bytes) -> Iterator[dict[str, Any]]:
     view = reader.chain_view(block)
     yield _terms(reader.terms)
     for member in view.members:
-        yield _member(member, proof_verifies=member.index not in reader.bad_proofs)
+        yield _member(member, proofs_verify=member.index not in reader.bad_proofs)
     for number in range(1, view.round.round):
         yield _round(reader.round_view(number, block.number))
     yield _round(view.round)
@@ -63,20 +64,29 @@ def _terms(terms: RunTerms) -> dict[str, Any]:
         "lo": terms.lo,
         "hi": terms.hi,
         "depth": terms.depth,
+        "topology": terms.topology,
     }
 
 
-def _member(member: Member, *, proof_verifies: bool) -> dict[str, Any]:
+def _member(member: Member, *, proofs_verify: bool) -> dict[str, Any]:
     return {
         "type": "member",
         "index": member.index,
         "account": member.account.hex(),
         "peer": member.peer.hex(),
-        "key_epoch": member.key_epoch,
         "enrolled_block": member.enrolled_block,
         "revoked_block": member.revoked_block,
-        "proof": member.proof.hex(),
-        "proof_verifies": proof_verifies,
+        "excluded": member.excluded,
+        "keys": [
+            {
+                "peer": key.peer.hex(),
+                "key_epoch": key.epoch,
+                "since": key.since,
+                "proof": key.proof.hex(),
+            }
+            for key in member.keys
+        ],
+        "proofs_verify": proofs_verify,
         "addresses": list(member.addresses),
     }
 
@@ -87,6 +97,7 @@ def _round(view: RoundView) -> dict[str, Any]:
         "round": view.round,
         "phase": view.phase.name,
         "attempt": view.attempt,
+        "optimistic": view.optimistic,
         "opened_block": view.opened_block,
         "frozen_block": view.frozen_block,
         "commit_deadline": view.commit_deadline,
@@ -113,6 +124,7 @@ def _round(view: RoundView) -> dict[str, Any]:
             {"index": index, "held": [place for place in range(64) if bits >> place & 1]}
             for index, bits in sorted(view.haves.items())
         ],
+        "objected": sorted(view.objected),
     }
 
 
@@ -129,6 +141,9 @@ def _end(view: ChainView) -> dict[str, Any]:
         "exchange_average": view.exchange_average,
         "finished": view.finished,
         "stopped": view.stopped,
+        "excluded": sorted(view.excluded),
+        "barred": sorted(view.barred),
+        "mesh_until": view.mesh_until,
     }
 
 

@@ -4,7 +4,7 @@ The rules behind them are spec/10-ledger.md; `ethereum.py` is the adapter for re
 holds one in memory. All calls may raise LedgerUnavailableError.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -19,6 +19,13 @@ class Phase(IntEnum):
     VOID = 3
 
 
+class FaultKind(IntEnum):
+    """What a fault vote accuses of."""
+
+    EQUIVOCATION = 1
+    FALSE_SHARD = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block's number and 32-byte hash."""
@@ -28,22 +35,65 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberKey:
+    """One key of an enrolment: 32 bytes, its epoch, the block from which on it is the current one.
+
+    `proof` is the new key's signature over crypto.identity.enrol_preimage(...), 64 bytes.
+    """
+
+    peer: bytes
+    epoch: int
+    since: int
+    proof: bytes
+
+
+def key_of_round(keys: Sequence[MemberKey], opened_block: int) -> MemberKey:
+    """Which of an enrolment's keys, in their order, counts in the round that this block opened.
+
+    ID-025: the newest that is not younger than the round, else the first.
+    """
+    earlier = [key for key in keys if key.since <= opened_block]
+    return earlier[-1] if earlier else keys[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
-    """One enrolment. `index` is its place on the chain, 0 to 63; `account` has 20 bytes."""
+    """One enrolment. `index` is its place on the chain, 0 to 63; `account` has 20 bytes.
+
+    `keys` are in the order in which they were enrolled, at least one. `excluded` says that fault
+    votes have put it out of this run.
+    """
 
     index: int
-    peer: bytes
     account: bytes
-    key_epoch: int
     enrolled_block: int
     revoked_block: int  # 0: not revoked
-    proof: bytes
     addresses: tuple[str, ...]
+    keys: tuple[MemberKey, ...]
+    excluded: bool = False
 
     @property
     def live(self) -> bool:
-        """Enrolled and not revoked."""
-        return self.revoked_block == 0
+        """Enrolled, not revoked, and not excluded."""
+        return self.revoked_block == 0 and not self.excluded
+
+    @property
+    def peer(self) -> bytes:
+        """The current key: that of connections and hello."""
+        return self.keys[-1].peer
+
+    @property
+    def key_epoch(self) -> int:
+        """The current key's epoch."""
+        return self.keys[-1].epoch
+
+    def key_at(self, opened_block: int) -> MemberKey:
+        """The key in the round that this block opened, of envelopes, commitments and receipts."""
+        return key_of_round(self.keys, opened_block)
+
+    def had(self, peer: bytes) -> bool:
+        """Whether this was one of its keys, the current one included."""
+        return any(key.peer == peer for key in self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +139,8 @@ class RoundView:
     commits: Mapping[int, Commit] = field(default_factory=dict)
     attests: Mapping[int, Attestation] = field(default_factory=dict)
     haves: Mapping[int, int] = field(default_factory=dict)
+    optimistic: bool = False  # attempt 0 follows the run's topology; False while COMMIT is open
+    objected: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +159,21 @@ class ChainView:
     exchange_average: int  # 1/256 block, from an attempt's start to its seal
     active: frozenset[int]
     members: tuple[Member, ...]
+    excluded: frozenset[int] = frozenset()  # by fault votes, from the run
+    barred: frozenset[int] = frozenset()  # by fault votes, from reducing
+    mesh_until: int = 0  # the first round that may be optimistic again
 
     def member(self, peer: bytes) -> Member | None:
-        """The live enrolment of a peer key."""
+        """The live enrolment whose current key this is."""
         return next((m for m in self.members if m.peer == peer and m.live), None)
+
+    def holder(self, peer: bytes) -> Member | None:
+        """The enrolment that has or had this key, live or not."""
+        return next((m for m in self.members if m.had(peer)), None)
+
+    def round_key(self, member: Member) -> MemberKey:
+        """A member's key in the current round."""
+        return member.key_at(self.round.opened_block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +192,7 @@ class RunTerms:
     lo: int  # a window is at least lo and at most hi blocks, before doublings
     hi: int
     depth: int
+    topology: int = 0  # 0 mesh, 1 sharded, 2 leader
 
 
 class Ledger(Protocol):
@@ -178,6 +242,17 @@ class Ledger(Protocol):
 
     async def next_attempt(self, number: int, attempt: int) -> None:
         """Open the next attempt after the last post."""
+        ...
+
+    async def object(self, number: int, attempt: int) -> None:
+        """Object to attempt 0 of an optimistic round."""
+        ...
+
+    async def vote_fault(self, index: int, kind: int, number: int, evidence: bytes) -> None:
+        """Vote that member `index` broke the protocol in round `number`.
+
+        `kind` is one of FaultKind, `evidence` the SHA-256 of a proof that this node has verified.
+        """
         ...
 
     async def vote_stop(self) -> None:

@@ -1,8 +1,7 @@
 """Reads a run from the chain: contract views to the plain values of `interface.py`. Blocking."""
 
-import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swarmp2p.crypto.identity import enrol_preimage
@@ -21,13 +20,13 @@ from swarmp2p.ledger.interface import (
     ChainView,
     Commit,
     Member,
+    MemberKey,
     Phase,
     RoundView,
     RunTerms,
 )
 from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError
-
-REREAD_MEMBERS = 8  # final blocks after which changed addresses are noticed
+from swarmp2p.wire.registry import MAX_MEMBER_KEYS, MAX_PEERS
 
 
 def hexed(data: bytes) -> str:
@@ -81,42 +80,58 @@ class RegistryReader:
     def roll(self, number: int) -> Roll:
         """The members at a block.
 
-        The chain cannot check the Ed25519 proof, so a member whose proof is wrong shows as revoked
-        in the block in which it enrolled: nobody admits it.
+        The chain cannot check Ed25519 proofs, so a member with a key whose proof is wrong shows as
+        revoked in the block of that key: nobody admits it. Raises LedgerUnavailableError for more
+        members or keys than the contract takes.
         """
         (rows,) = view_call(self._rpc, self.registry, self._abi, "members", (), number)
+        if len(rows) > MAX_PEERS:
+            raise LedgerUnavailableError(
+                f"the registry has {len(rows)} members; at most {MAX_PEERS} were expected"
+            )
         members, bad = [], set()
         for index, row in enumerate(rows):
-            revoked = row["revokedBlock"]
-            if not self._proven(row):
+            member = _member(index, row)
+            # ID-020: an enrolment with a proof that fails is revoked in the block of that key.
+            unproven = [key for key in member.keys if not self._proven(member.account, key)]
+            if unproven:
                 bad.add(index)
-                revoked = revoked or row["enrolledBlock"] or 1
-            members.append(
-                Member(
-                    index=index,
-                    peer=row["peerPk"],
-                    account=row["account"],
-                    key_epoch=row["keyEpoch"],
-                    enrolled_block=row["enrolledBlock"],
-                    revoked_block=revoked,
-                    proof=row["proof"],
-                    addresses=tuple(a for a in row["addresses"].split(",") if a),
-                )
-            )
+                since = unproven[0].since or 1
+                revoked = min(since, member.revoked_block or since)
+                member = replace(member, revoked_block=revoked)
+            members.append(member)
         return Roll(tuple(members), frozenset(bad))
 
-    def _proven(self, row: dict[str, Any]) -> bool:
-        key = (row["account"], row["peerPk"], row["keyEpoch"], row["proof"])
-        if key not in self._verified:
-            message = enrol_preimage(
-                self._chain_id, self.registry, row["account"], row["peerPk"], row["keyEpoch"]
-            )
+    def _proven(self, account: bytes, key: MemberKey) -> bool:
+        seen = (account, key.peer, key.epoch, key.proof)
+        if seen not in self._verified:
+            message = enrol_preimage(self._chain_id, self.registry, account, key.peer, key.epoch)
             try:
-                verify_signature(row["peerPk"], message, row["proof"])
-                self._verified[key] = True
+                verify_signature(key.peer, message, key.proof)
+                self._verified[seen] = True
             except RemoteProtocolError:
-                self._verified[key] = False
-        return self._verified[key]
+                self._verified[seen] = False
+        return self._verified[seen]
+
+
+def _member(index: int, row: dict[str, Any]) -> Member:
+    """An enrolment as the registry gives it. Raises LedgerUnavailableError."""
+    count = len(row["keys"])
+    if not 1 <= count <= MAX_MEMBER_KEYS:
+        raise LedgerUnavailableError(
+            f"member {index} has {count} keys; 1 to {MAX_MEMBER_KEYS} were expected"
+        )
+    return Member(
+        index=index,
+        account=row["account"],
+        enrolled_block=row["enrolledBlock"],
+        revoked_block=row["revokedBlock"],
+        addresses=tuple(a for a in row["addresses"].split(",") if a),
+        keys=tuple(
+            MemberKey(key["peerPk"], key["keyEpoch"], key["sinceBlock"], key["proof"])
+            for key in row["keys"]
+        ),
+    )
 
 
 def live_enrolment(roll: Roll, account: bytes, peer: bytes | None) -> Member:
@@ -135,6 +150,12 @@ def live_enrolment(roll: Roll, account: bytes, peer: bytes | None) -> Member:
         )
     if not member.live:
         raise NotEnrolledError(f"{who} was revoked in block {member.revoked_block}")
+    if peer is not None and member.peer != peer and member.had(peer):
+        raise NotEnrolledError(
+            f"{who} has rotated to the peer key {member.peer.hex()} in block "
+            f"{member.keys[-1].since}: an ended key is not used again; start with the new "
+            "identity file"
+        )
     if peer is not None and member.peer != peer:
         raise NotEnrolledError(
             f"{who} is enrolled with the peer key {member.peer.hex()}, and this node's is "
@@ -151,9 +172,7 @@ class RunReader:
         self._run = run
         self._abi = contract_abi("SwarmRun")
         self._registry: RegistryReader | None = None
-        self._roll: Roll | None = None
-        self._roll_key: tuple[int, int, int] | None = None
-        self._roll_lock = threading.Lock()
+        self._bad_proofs: frozenset[int] = frozenset()
         self.terms = self._read_terms()
 
     def head(self) -> int:
@@ -171,7 +190,7 @@ class RunReader:
     @property
     def bad_proofs(self) -> frozenset[int]:
         """Members of the last view whose enrolment proof does not verify."""
-        return self._roll.bad_proofs if self._roll else frozenset()
+        return self._bad_proofs
 
     def registry(self) -> RegistryReader:
         """The reader of the run's registry."""
@@ -180,9 +199,13 @@ class RunReader:
         return self._registry
 
     def chain_view(self, block: Block) -> ChainView:
-        """Everything at a block: one call, and one more when the members may have changed."""
+        """Everything at a block, in two calls."""
         state, current = self._call("snapshot", (), block.number)
-        members = self._members(state, block.number)
+        excluded = indices(state["excludedBits"])
+        # LEDGER-021: the run is not told of rotations and addresses, so that nothing but the
+        # registry at this very block says who bears which key.
+        roll = self.registry().roll(block.number)
+        self._bad_proofs = roll.bad_proofs
         return ChainView(
             block=block,
             genesis_root=state["genesisRoot"],
@@ -195,17 +218,12 @@ class RunReader:
             commit_average=state["commitAverage"],
             exchange_average=state["exchangeAverage"],
             active=indices(state["activeBits"]),
-            members=members,
+            # LEDGER-018: an excluded member counts as revoked in this run.
+            members=tuple(replace(m, excluded=m.index in excluded) for m in roll.members),
+            excluded=excluded,
+            barred=indices(state["barredBits"]),
+            mesh_until=state["meshUntil"],
         )
-
-    def _members(self, state: dict[str, Any], number: int) -> tuple[Member, ...]:
-        # The counters tell of enrolments and revocations at once; addresses change behind them.
-        key = (state["memberCount"], state["liveBits"], number // REREAD_MEMBERS)
-        with self._roll_lock:
-            if self._roll is None or key != self._roll_key:
-                self._roll = self.registry().roll(number)
-                self._roll_key = key
-            return self._roll.members
 
     def round_view(self, number: int, block: int) -> RoundView:
         """A round as of a block. Raises TransactionRevertedError for one that is not open yet."""
@@ -237,6 +255,7 @@ class RunReader:
             lo=settings["lo"],
             hi=settings["hi"],
             depth=settings["depth"],
+            topology=settings["topology"],
         )
 
 
@@ -339,6 +358,8 @@ def _round_view(row: dict[str, Any]) -> RoundView:
                 )
             },
             haves=dict(zip(posters, row["haves"], strict=True)),
+            optimistic=row["optimistic"],
+            objected=indices(row["objectBits"]),
         )
     except ValueError:
         raise LedgerUnavailableError("the chain's view of the round contradicts itself") from None

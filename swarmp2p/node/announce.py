@@ -11,10 +11,8 @@ from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.ledger.interface import ChainView, Phase
 from swarmp2p.node.context import Context
 from swarmp2p.protocol.gossip import GossipRules, GossipView
-from swarmp2p.protocol.repeats import verify_equivocation
 from swarmp2p.protocol.verdicts import Equivocation, Judgement, Verdict
 from swarmp2p.seams import Outcome, Slot
-from swarmp2p.wire import canonical
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest
 from swarmp2p.wire.registry import KIND_UPDATE_MANIFEST, TOPIC_ANNOUNCE, WIRE_VERSION, Code
@@ -31,10 +29,19 @@ _REFUSED = {Judgement.IGNORE: "gossip-ignored", Judgement.REJECT: "gossip-reject
 class Announcer:
     """This node's end of the run's gossip topic."""
 
-    def __init__(self, context: Context, on_manifest: Callable[[bytes], None]) -> None:
-        """`on_manifest(peer)` is called once for each manifest that passes every rule."""
+    def __init__(
+        self,
+        context: Context,
+        on_manifest: Callable[[bytes], None],
+        on_equivocation: Callable[[Equivocation], None],
+    ) -> None:
+        """`on_manifest(peer)` is called once for each manifest that passes every rule.
+
+        `on_equivocation` is given each pair of signed bodies for one slot that is seen.
+        """
         self._c = context
         self._on_manifest = on_manifest
+        self._on_equivocation = on_equivocation
         self.topic = TOPIC_ANNOUNCE + context.domain.hex()
         self._rules = GossipRules(context.domain, context.manifest.schema.schema_hash)
         self._view: GossipView | None = None
@@ -75,20 +82,11 @@ class Announcer:
         elif verdict.outcome is Judgement.ACCEPT:
             self._accept(verdict, data)
         elif verdict.equivocation is not None:
-            self._keep_proof(verdict.equivocation)
+            self._on_equivocation(verdict.equivocation)
         if verdict.outcome is not Judgement.ACCEPT:
             event = _REFUSED[verdict.outcome]
             self._c.refused(event, forwarder, verdict.code, verdict.reason)
         return _OUTCOMES[verdict.outcome]
-
-    def _keep_proof(self, proof: Equivocation) -> None:
-        """Two signed bodies for one slot convince anybody: keep them, one pair a peer and round."""
-        header = verify_equivocation(proof, self._c.domain)
-        key = f"equivocation/{header.round}/{header.sender.hex()}"
-        if self._c.store.get(key) is None:
-            pair = [proof.first, proof.second]
-            self._c.store.put(key, canonical.encode(pair))
-            self._c.log("equivocation", peer=header.sender.hex(), round=header.round)
 
     def _accept(self, verdict: Verdict, data: bytes) -> None:
         if verdict.envelope is None or verdict.manifest is None:
@@ -99,21 +97,26 @@ class Announcer:
             self._raw[sender] = data
             self._on_manifest(sender)
 
-    def reveal(self, number: int, manifest: UpdateManifest) -> None:
-        """Sign our manifest, guard row first, and publish it until `retire`."""
+    def reveal(self, number: int, manifest: UpdateManifest, epoch: int) -> None:
+        """Sign our manifest, guard row first, and publish it until `retire`.
+
+        `epoch` is that of our key, which is our key of the round.
+        """
         body = encode_update_manifest(manifest)
         # ENV-010: a guard row is durable before the signature leaves.
         stored = self._c.store.reserve(Slot(KIND_UPDATE_MANIFEST, number, 0), body)
         header = Header(
             kind=KIND_UPDATE_MANIFEST,
             wire_version=WIRE_VERSION,
-            key_epoch=0,
+            key_epoch=epoch,
             round=number,
             attempt=0,
             index=0,
             sender=self._c.me,
         )
         self._own = sign_envelope(self._c.key, header, self._c.domain, stored)
+        if number == self._round:
+            self._rules.keep_own(self._own, number)
 
     def retire(self) -> None:
         """The round is over: stop publishing."""
@@ -142,13 +145,16 @@ class Announcer:
 
 def _gossip_view(view: ChainView) -> GossipView:
     """What the gossip rules need of the chain."""
-    peers = {member.index: member.peer for member in view.members}
+    keys = {member.index: view.round_key(member) for member in view.members}
     return GossipView(
         round=view.round.round,
         attempt=view.round.attempt,
-        enrolled=frozenset(member.peer for member in view.members if member.live),
+        enrolled={keys[m.index].peer: keys[m.index].epoch for m in view.members if m.live},
         roster={
-            peers[index]: (view.round.commits[index].commitment, view.round.commits[index].weight)
+            keys[index].peer: (
+                view.round.commits[index].commitment,
+                view.round.commits[index].weight,
+            )
             for index in view.round.roster
         },
         base_digest=view.round.base,

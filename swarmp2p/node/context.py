@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.ledger.interface import ChainView, Ledger, Member, Phase
+from swarmp2p.ledger.interface import ChainView, Ledger, Phase
 from swarmp2p.manifest import RunManifest
 from swarmp2p.node.refusals import Refusals
 from swarmp2p.protocol.rounds import Facts, RoundPhase
@@ -75,13 +75,16 @@ _PHASES = {
 
 
 def facts_of(view: ChainView, head: int, me: bytes) -> Facts:
-    """The chain's view in the round machine's terms: peers instead of enrolment indices."""
-    peer_of = {member.index: member.peer for member in view.members}
-    mine = view.member(me)
+    """The chain's view in the round machine's terms: keys of the round for enrolment indices."""
+    peer_of = round_keys(view)
+    mine, held = view.member(me), view.holder(me)
     live = [member.index for member in view.members if member.live]
     here = view.round
     turn = live.index(mine.index) + here.round + here.attempt if mine else 0
+    own = peer_of[held.index] if held else me
     return Facts(
+        me=own,
+        me_holds_key=own == me,
         head=head,
         round=here.round,
         attempt=here.attempt,
@@ -98,10 +101,15 @@ def facts_of(view: ChainView, head: int, me: bytes) -> Facts:
         me_active=mine is not None and mine.index in view.active,
         rank=turn % len(live) if live else 0,
         finished=view.finished,
-        live=tuple(member.peer for member in view.members if member.live),
+        live=tuple(peer_of[index] for index in live),
     )
 
 
-def bitmap_of(peers: frozenset[bytes], members: tuple[Member, ...]) -> int:
-    """Peers as a bitmap by enrolment index."""
-    return sum(1 << member.index for member in members if member.peer in peers)
+def round_keys(view: ChainView) -> dict[int, bytes]:
+    """The members' keys of the current round, by enrolment index."""
+    return {member.index: view.round_key(member).peer for member in view.members}
+
+
+def bitmap_of(peers: frozenset[bytes], view: ChainView) -> int:
+    """Peers, by their keys of the round, as a bitmap by enrolment index."""
+    return sum(1 << index for index, peer in round_keys(view).items() if peer in peers)

@@ -1,5 +1,6 @@
 """Greets each peer once per connection: same wire version, same run, and how it calls itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -19,9 +20,13 @@ _AGENT = "swarmp2p"
 class Greeter:
     """Sends and answers hellos; remembers names that peers give themselves."""
 
-    def __init__(self, context: Context) -> None:
-        """`context.names` holds the operator's own labels, which win over what peers claim."""
+    def __init__(self, context: Context, epoch: Callable[[], int]) -> None:
+        """`context.names` holds the operator's own labels, which win over what peers claim.
+
+        `epoch()` is that of our current key.
+        """
         self._c = context
+        self._epoch = epoch
         self._greeted: set[bytes] = set()
 
     def _own(self) -> Hello:
@@ -30,7 +35,7 @@ class Greeter:
             domain=self._c.domain,
             agent=f"{_AGENT} {self._c.name(self._c.me)}",
             extensions=(),
-            key_epoch=0,
+            key_epoch=self._epoch(),
         )
 
     async def greet_all(self) -> None:

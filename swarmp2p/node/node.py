@@ -11,24 +11,29 @@ import trio
 
 from swarmp2p.errors import (
     ConfigError,
+    KeyMisusedError,
     LedgerUnavailableError,
     LocalProtocolError,
     MergeError,
-    NotEnrolledError,
     ProtocolError,
     RunFinished,
     RunStopped,
     TransactionRevertedError,
 )
-from swarmp2p.ledger.interface import ChainView, Phase
+from swarmp2p.ledger.interface import ChainView, MemberKey, Phase
 from swarmp2p.node.announce import Announcer
+from swarmp2p.node.catch_up import CatchUp
 from swarmp2p.node.context import Context, facts_of
 from swarmp2p.node.exchange import BlobExchange
+from swarmp2p.node.faults import Faults
 from swarmp2p.node.hello import Greeter
+from swarmp2p.node.membership import epoch_of, key_trouble, refuse_ended_key, refuse_stranger
 from swarmp2p.node.receipts import Receipt, make_receipt
+from swarmp2p.node.status import status_of
 from swarmp2p.node.steps import OwnUpdate, Steps
 from swarmp2p.node.vectors import Blob, Vectors
 from swarmp2p.protocol.rounds import RoundMachine, State, Step
+from swarmp2p.protocol.verdicts import Equivocation
 from swarmp2p.wire.registry import PROTOCOL_CHUNK, PROTOCOL_HELLO
 
 Answer = TypeVar("Answer")
@@ -43,14 +48,16 @@ class Node:
         self, context: Context, *, on_receipt: Callable[[Receipt], None] = lambda _: None
     ) -> None:
         """`on_receipt` is called with the receipt of each round that ends."""
-        self._c = context
+        self.context = self._c = context
         self._on_receipt = on_receipt
         self.vectors = Vectors(context.manifest)
         self.exchange = BlobExchange(context)
-        self.machine = RoundMachine(context.me, resend_blocks=context.manifest.depth + 8)
-        self.announcer = Announcer(context, self.dispatch_pull)
-        self.greeter = Greeter(context)
+        self.machine = RoundMachine(resend_blocks=context.manifest.depth + 8)
+        self.faults = Faults(context, self._halt)
+        self.announcer = Announcer(context, self.dispatch_pull, self._accuse)
+        self.greeter = Greeter(context, lambda: epoch_of(self.view, context.me))
         self.steps = Steps(context, self)
+        self.models = CatchUp(context, self.vectors, self.exchange, self._until)
         self._view: ChainView | None = None
         self._head = -1
         self.ready = trio.Event()
@@ -58,7 +65,8 @@ class Node:
         self._over = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.base_root = _NO_ROOT
-        self._catching_up = False
+        self._halted = False
+        self.key_trouble = ""
         self.ledger_trouble = ""
         self.progress: dict[str, float] = {}
 
@@ -67,11 +75,8 @@ class Node:
     async def run(self) -> None:
         """Serve and follow the chain until cancelled; `ready` is set once it has been read."""
         view = await self._c.ledger.final_view()
-        if view.member(self._c.me) is None:
-            raise NotEnrolledError(
-                f"peer {self._c.me.hex()} is not enrolled in this run; ask the run's owner to"
-                " `swarmp2p ledger invite` it, then run `swarmp2p ledger enrol`"
-            )
+        refuse_stranger(view, self._c.me)
+        self.faults.recall(view)
         await self._publish_addresses(view)
         self._c.transport.handle(PROTOCOL_CHUNK, self.exchange.serve)
         self._c.transport.handle(PROTOCOL_HELLO, self.greeter.answer)
@@ -119,18 +124,51 @@ class Node:
         if self._view is not None and view.round.round != self._view.round.round:
             self.steps.leave_round(self._view.round.round)
         self._view, self._head = view, head
+        self._follow_keys(view)
         self._c.store.put(FINAL_BLOCK, view.block.number.to_bytes(8, "big") + view.block.hash)
         self._c.transport.admit(
             {m.peer: m.addresses for m in view.members if m.live and m.peer != self._c.me}
         )
+        if view.member(self._c.me) is None:
+            self.announcer.retire()  # revoked, excluded or rotated away: publish nothing more
         self.announcer.follow(view)
+        self._vote()
         self.dispatch(self.machine.advance(facts_of(view, head, self._c.me)))
         async with self._moved:
             self._moved.notify_all()
 
+    def _follow_keys(self, view: ChainView) -> None:
+        """What the view says of keys: our own, and labels of members that rotated."""
+        self.faults.follow(view)
+        trouble = key_trouble(view, self._c.me)
+        if trouble and trouble != self.key_trouble:
+            self._c.log("key", round=view.round.round, why=trouble)
+        self.key_trouble = trouble
+        for member in view.members:
+            label = next((n for k in member.keys if (n := self._c.names.get(k.peer))), None)
+            if label is not None:
+                for key in member.keys:
+                    self._c.names.setdefault(key.peer, label)
+
+    def _accuse(self, proof: Equivocation) -> None:
+        self.faults.note(proof)
+        self._vote()
+
+    def _vote(self) -> None:
+        if self._nursery is not None and not self._halted:
+            for charge in self.faults.due():
+                self._nursery.start_soon(self.faults.vote, charge)
+
+    def _halt(self, error: KeyMisusedError) -> None:
+        """SEC-004: sign nothing more, and end with a message."""
+        self._halted = True
+        self.announcer.retire()
+        if self._nursery is not None:
+            self._nursery.start_soon(_raise, error)
+
     def dispatch(self, steps: list[Step]) -> None:
         """Take steps, each in a task of its own."""
-        if self._nursery is None:
+        if self._nursery is None or self._halted:
             return
         for step in steps:
             self._nursery.start_soon(self._take, step)
@@ -171,6 +209,18 @@ class Node:
     # -- what others see -------------------------------------------------------------------------
 
     @property
+    def own_key(self) -> MemberKey | None:
+        """The key of our enrolment in the current round; this node may not have it (any more)."""
+        mine = self.view.holder(self._c.me)
+        return None if mine is None else self.view.round_key(mine)
+
+    @property
+    def signing_key(self) -> MemberKey | None:
+        """The same where this node may sign with it: ours, current, and not revoked (ID-027)."""
+        mine, key = self.view.member(self._c.me), self.own_key
+        return key if mine is not None and key is not None and key.peer == self._c.me else None
+
+    @property
     def view(self) -> ChainView:
         """The newest final view. Only after `run` has started."""
         if self._view is None:
@@ -179,32 +229,7 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """Plain values for the status line, with whom the node waits for."""
-        what, whom = self.machine.waiting_for()
-        view = self.view
-        return {
-            "name": self._c.name(self._c.me),
-            "peer": self._c.me.hex(),
-            "run_id": self._c.manifest.run_id.hex(),
-            "phase": self._phase(view),
-            "round": view.round.round,
-            "rounds": self._c.manifest.rounds,
-            "attempt": view.round.attempt,
-            "last_sealed_round": view.last_sealed_round,
-            "block": view.block.number,
-            "waiting_for": what,
-            "waiting_for_peers": sorted(self._c.name(peer) for peer in whom),
-            "connected": sorted(self._c.name(peer) for peer in self._c.transport.peers()),
-            "bytes_in": self.exchange.traffic.bytes_in,
-            "bytes_out": self.exchange.traffic.bytes_out,
-            "ledger": self.ledger_trouble or "ok",
-            "refused": self._c.refusals.counts(self._c.name),
-            "metrics": dict(self.progress),
-        }
-
-    def _phase(self, view: ChainView) -> str:
-        if self._catching_up:
-            return "catching up"
-        return "finished" if view.finished else self.machine.state.value
+        return status_of(self)
 
     # -- the door for training -------------------------------------------------------------------
 
@@ -257,15 +282,17 @@ class Node:
         if self.view.last_root != self.base_root:
             return await self._resume_from_last(began)
         number, base = self.view.round.round, self.base_root
-        self.steps.update = self._prepare(number, base, params, weight, metrics)
+        # ID-027: without our key of the round we sign nothing for it, and sit it out.
+        self.steps.update = None
+        if self.signing_key is not None:
+            self.steps.update = self._prepare(number, base, params, weight, metrics)
         self._over = trio.Event()
         self.dispatch(self.machine.hand_in(number))
         await self._over.wait()
         return await self._conclude(number, params, began)
 
     def _refuse_when_over(self) -> None:
-        if self.view.member(self._c.me) is None:
-            raise NotEnrolledError("this peer's enrolment was revoked; it has no part in the run")
+        refuse_stranger(self.view, self._c.me)
         if self.view.stopped:
             raise RunStopped("the peers have voted to stop the run")
         if self.view.finished:
@@ -298,6 +325,7 @@ class Node:
         return dict(params), receipt
 
     def _write_receipt(self, number: int, ended: Any, began: float) -> Receipt:
+        refuse_ended_key(self.view, self._c.me)
         merged = self.steps.merged_of(number)
         receipt = make_receipt(
             self._c,
@@ -351,46 +379,17 @@ class Node:
                 await self._moved.wait()
 
     async def _adopt(self, root: bytes) -> dict[str, Any]:
-        """Make the sealed or initial model under `root` our base, fetching it if need be."""
-        if not self.vectors.held(self._c.store, root):
-            if root == self._c.manifest.init_root:
-                self.vectors.zeros().keep(self._c.store)
-            else:
-                root = await self._catch_up(root)
+        """Make the sealed or initial model under `root`, or a newer one, our base."""
+        root = await self.models.hold(root, lambda: self.view)
         self.base_root = root
         self._c.store.put("model", root)
         return self.vectors.load(self._c.store, root)
-
-    async def _catch_up(self, root: bytes) -> bytes:
-        """Fetch the model under `root`, or the newer one that seals meanwhile; its root.
-
-        Others serve a merged vector only until newer rounds have sealed, so what was newest when
-        we began may be gone by now.
-        """
-        self._catching_up = True
-        try:
-            while not self.vectors.held(self._c.store, root):
-                self._c.log("catch-up", root=root.hex())
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._fetch_model, root, nursery.cancel_scope)
-                    await self._next_seal()
-                    nursery.cancel_scope.cancel()
-                if not self.vectors.held(self._c.store, root):
-                    root = self.view.last_root
-        finally:
-            self._catching_up = False
-        return root
-
-    async def _next_seal(self) -> None:
-        """Until another model than the present one is the last sealed."""
-        was = self.view.last_root
-        await self._until(lambda view: view.last_root != was)
-
-    async def _fetch_model(self, root: bytes, whole: trio.CancelScope) -> None:
-        await self.exchange.fetch(root, self.vectors.sizes, self._c.peers_by_chance)
-        whole.cancel()
 
     @property
     def idle(self) -> bool:
         """No update is in hand."""
         return self.machine.state is State.TRAINING
+
+
+async def _raise(error: KeyMisusedError) -> None:
+    raise error

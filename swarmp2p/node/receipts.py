@@ -73,10 +73,12 @@ def make_receipt(
     `view` is a final view at or after the round's end; `merged` is None where this node did not
     compute the merge.
     """
-    peer_of = {member.index: member.peer for member in view.members}
+    # ID-025: the keys in a receipt are those of its round.
+    peer_of = {m.index: m.key_at(ended.opened_block).peer for m in view.members}
     sealed = ended.phase is Phase.SEALED
     inside = sorted(peer_of[i] for i in ended.roster) if sealed else []
-    missing = sorted(m.peer for m in _expected(view, ended) if m.peer not in inside)
+    expected = {peer_of[member.index] for member in _expected(view, ended)}
+    missing = sorted(expected - set(inside))
     shared: dict[str, Any] = {
         "run_id": context.manifest.run_id.hex(),
         "round": ended.round,
@@ -134,11 +136,15 @@ def _merge_part(context: Context, merged: MergedHere) -> dict[str, Any]:
 
 
 def _expected(view: ChainView, ended: RoundView) -> list[Any]:
-    """All enrolled and unrevoked peers when the round ended."""
+    """All live peers when the round ended, as far as a later view tells.
+
+    The chain keeps the block of a revocation, and of an exclusion only that it happened.
+    """
     end = ended.ended_block
     return [
         member
         for member in view.members
-        if member.enrolled_block <= end
+        if not member.excluded
+        and member.enrolled_block <= end
         and (member.revoked_block == 0 or member.revoked_block > end)
     ]

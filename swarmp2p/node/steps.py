@@ -13,7 +13,7 @@ import trio
 from swarmp2p.crypto import identity
 from swarmp2p.errors import MergeError, RemoteProtocolError, StateError
 from swarmp2p.ledger.interface import Commit
-from swarmp2p.node.context import Context, bitmap_of
+from swarmp2p.node.context import Context, bitmap_of, round_keys
 from swarmp2p.node.vectors import Blob
 from swarmp2p.protocol.rounds import (
     Exchange,
@@ -164,13 +164,18 @@ class Steps:
             metrics=update.metrics,
         )
 
+    def _is_own(self, peer: bytes) -> bool:
+        """Whether this is the key of our own enrolment in the current round."""
+        key = self._node.own_key
+        return key is not None and key.peer == peer
+
     def _is_committed(self, update: OwnUpdate) -> bool:
         """Whether the chain's commit of ours is this update's.
 
         It is not where keys were restored from a backup without the state that belongs to them.
         """
         view = self._node.view
-        mine = view.member(self._c.me)
+        mine = view.holder(self._c.me)
         stands = view.round.commits.get(mine.index) if mine else None
         return stands == Commit(update.commitment, update.weight)
 
@@ -224,14 +229,18 @@ class Steps:
             self.update = None
             return
         self._node.exchange.hidden.discard(update.root)
-        self._node.announcer.reveal(step.round, self._manifest(update))
+        key = self._node.signing_key
+        if key is not None:
+            self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
+        else:  # ID-027: whoever has what our ended key signed passes it on.
+            self._c.log("not-revealed", round=step.round, why="the round's key has ended")
         for peer in step.roster:
             self._node.dispatch_pull(peer)
         await self._node.announcer.publish_now()
 
     async def pull(self, peer: bytes) -> None:
         """Fetch a roster member's update once its manifest is known; then count it as held."""
-        update = self.update if peer == self._c.me else None
+        update = self.update if self._is_own(peer) else None
         manifest = update or self._node.announcer.manifest_of(peer)
         if manifest is None or peer in self._pulls:
             return
@@ -262,8 +271,13 @@ class Steps:
                 return
 
     def _providers(self, owner: bytes) -> list[bytes]:
-        """The owner first, then the others of the roster: whoever holds it relays it."""
+        """The owner first, then the others of the roster: whoever holds it relays it.
+
+        `owner` is a key of the round; connections are to current keys.
+        """
         connected = self._c.transport.peers()
+        member = self._node.view.holder(owner)
+        owner = member.peer if member else owner
         others = sorted(peer for peer in connected if peer != owner)
         return [owner, *others] if owner in connected else others
 
@@ -273,7 +287,7 @@ class Steps:
             return
         sources: list[OwnUpdate | UpdateManifest] = []
         for peer in step.roster:
-            source = update if peer == self._c.me else self._node.announcer.manifest_of(peer)
+            source = update if self._is_own(peer) else self._node.announcer.manifest_of(peer)
             if source is None:  # Cannot be: held follows an accepted manifest.
                 return
             sources.append(source)
@@ -314,7 +328,7 @@ class Steps:
         await self._c.ledger.attest(step.round, step.attempt, root, MESH_AUX)
 
     async def _have(self, step: PostHave) -> None:
-        bitmap = bitmap_of(step.held, self._node.view.members)
+        bitmap = bitmap_of(step.held, self._node.view)
         slot = Slot("have", step.round, step.attempt)
         stored = self._c.store.reserve(slot, bitmap.to_bytes(32, "big"))
         await self._c.ledger.have(step.round, step.attempt, int.from_bytes(stored, "big"))
@@ -340,7 +354,7 @@ class Steps:
 
     def _roots(self) -> set[bytes]:
         """The blobs of the round in hand."""
-        peers = [member.peer for member in self._node.view.members]
+        peers = round_keys(self._node.view).values()
         manifests = [self._node.announcer.manifest_of(peer) for peer in peers]
         roots = {manifest.root for manifest in manifests if manifest is not None}
         if self.update is not None:

@@ -27,12 +27,13 @@ from swarmp2p.wire.registry import (
 class GossipView:
     """What the rules know of the chain, as of the last final block.
 
-    `roster` maps a peer to (commitment, declared weight); it is empty before COMMIT has closed.
+    Peers are named by their keys of the round. `enrolled` maps the live ones to the epochs of those
+    keys, `roster` to (commitment, declared weight); it is empty before COMMIT has closed.
     """
 
     round: int
     attempt: int
-    enrolled: frozenset[bytes]
+    enrolled: Mapping[bytes, int]
     roster: Mapping[bytes, tuple[bytes, int]]
     base_digest: bytes
     commit_closed: bool
@@ -91,8 +92,7 @@ class GossipRules:
 
         `forwarder` is the connected peer that it came from, proven by the handshake.
         """
-        if view.round != self._round_seen:
-            self._round_seen, self._slots = view.round, SlotMemory()
+        self._come_to(view.round)
         try:
             # GOSSIP-001: an envelope within its bounds.
             message = _Message(data, decode_envelope(data), forwarder, now)
@@ -104,6 +104,15 @@ class GossipRules:
             return reject(error.code, str(error))
         self._slots.keep(message.envelope, data)
         return Verdict(Judgement.ACCEPT, "accepted", Code.OK, message.envelope, message.manifest)
+
+    def keep_own(self, data: bytes, number: int) -> None:
+        """An envelope of our own for round `number`: another body under our key is to show."""
+        self._come_to(number)
+        self._slots.keep(decode_envelope(data), data)
+
+    def _come_to(self, number: int) -> None:
+        if number != self._round_seen:
+            self._round_seen, self._slots = number, SlotMemory()
 
     def _kind(self, message: _Message, _view: GossipView) -> Verdict | None:
         # GOSSIP-002: a known kind and version, to everyone, in the manifest's only slot.
@@ -117,9 +126,15 @@ class GossipRules:
         return None
 
     def _enrolled(self, message: _Message, view: GossipView) -> Verdict | None:
-        # GOSSIP-003: enrolled senders only; the forwarder may not know yet of a revocation.
-        if message.header.sender not in view.enrolled:
-            return ignore(Code.NOT_ENROLLED, "the sender is not enrolled")
+        # GOSSIP-003: enrolled senders only, by their keys of the round; the forwarder may not know
+        # yet of a revocation.
+        epoch = view.enrolled.get(message.header.sender)
+        if epoch is None:
+            return ignore(Code.NOT_ENROLLED, "the sender is no enrolled peer's key of this round")
+        if epoch != message.header.key_epoch:  # ID-026
+            return ignore(
+                Code.NOT_ENROLLED, f"key epoch {message.header.key_epoch}; the key's is {epoch}"
+            )
         return None
 
     def _round(self, message: _Message, view: GossipView) -> Verdict | None:

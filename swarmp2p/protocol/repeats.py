@@ -11,6 +11,7 @@ from swarmp2p.crypto.identity import verify_envelope_signature
 from swarmp2p.errors import RemoteProtocolError
 from swarmp2p.protocol.verdicts import Equivocation, Judgement, Verdict, ignore, reject
 from swarmp2p.wire.envelope import Envelope, Header, decode_envelope, is_stream_kind
+from swarmp2p.wire.frames import FrameDecoder, encode_frame
 from swarmp2p.wire.registry import (
     KIND_UPDATE_MANIFEST,
     MAX_STREAMS_REMEMBERED,
@@ -156,3 +157,24 @@ def verify_equivocation(proof: Equivocation, domain: bytes) -> Header:
     if not same or first.body == second.body:
         raise RemoteProtocolError(Code.MALFORMED, "the two envelopes are no equivocation")
     return first.header
+
+
+def encode_equivocation(proof: Equivocation) -> bytes:
+    """The proof as one string, as it is kept and as a fault vote's evidence is the SHA-256 of.
+
+    Both envelopes, each in a frame (spec/02-encoding), the lesser bytes first: whoever holds the
+    same two gets the same string.
+    """
+    return b"".join(encode_frame(data) for data in sorted((proof.first, proof.second)))
+
+
+def decode_equivocation(data: bytes) -> Equivocation:
+    """Read back what `encode_equivocation` wrote; nothing is verified yet.
+
+    Raises RemoteProtocolError: TOO_LARGE, or MALFORMED unless it is two frames and no more.
+    """
+    decoder = FrameDecoder()
+    frames = decoder.receive_data(data)
+    if len(frames) != 2 or decoder.mid_item:
+        raise RemoteProtocolError(Code.MALFORMED, "a proof of equivocation is two framed envelopes")
+    return Equivocation(frames[0], frames[1])

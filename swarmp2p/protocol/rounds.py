@@ -24,13 +24,16 @@ class RoundPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The current round as of the last final block, in peers' public keys.
+    """The current round as of the last final block, in peers' keys of this round.
 
-    `head` is the newest block's number, final or not. `me_live` says whether this node is enrolled
-    and not revoked, `me_active` whether it is waited for. `rank` is this node's turn to call the
-    next attempt (0 first).
+    `head` is the newest block's number, final or not. `me` is the key of this node's enrolment in
+    this round; `me_holds_key` says whether the node has it: not after a rotation in mid-round.
+    `me_live` says whether this node is live under its own key, `me_active` whether it is waited
+    for. `rank` is this node's turn to call the next attempt (0 first).
     """
 
+    me: bytes
+    me_holds_key: bool
     head: int
     round: int
     attempt: int
@@ -178,14 +181,13 @@ class RoundMachine(Machine[State, Event]):
 
     table = TABLE
 
-    def __init__(self, me: bytes, *, resend_blocks: int = 8) -> None:
-        """`me` is this node's public key.
+    def __init__(self, *, resend_blocks: int = 8) -> None:
+        """What is posted once, and when again.
 
         A post that the final view does not show `resend_blocks` after it was asked for is asked
         for again: the chain may have dropped it in a reorganisation that was not deep.
         """
         super().__init__(State.TRAINING)
-        self._me = me
         self._resend = resend_blocks
         self._root = bytes(32)
         self._facts: Facts | None = None
@@ -213,7 +215,7 @@ class RoundMachine(Machine[State, Event]):
             raise LocalProtocolError(f"round {number} is not the open one")
         self.fire(Event.HANDED_IN)
         self._round, self._attempt = number, -1
-        self._held = {self._me}
+        self._held = {self._facts.me}
         return self._follow()
 
     def note_held(self, number: int, peer: bytes) -> list[Step]:
@@ -250,7 +252,7 @@ class RoundMachine(Machine[State, Event]):
         if facts is None:
             return "the chain", frozenset()
         if self.state is State.TRAINING:
-            return "training here", frozenset({self._me})
+            return "training here", frozenset({facts.me})
         if facts.phase is RoundPhase.COMMIT:
             return "commits", frozenset(facts.live) - facts.committed
         if self.state is State.EXCHANGING:
@@ -290,11 +292,13 @@ class RoundMachine(Machine[State, Event]):
     def _commit(self, facts: Facts) -> list[Step]:
         if self.state is not State.READY or facts.phase is not RoundPhase.COMMIT:
             return []
-        if self._me in facts.committed:
+        if facts.me in facts.committed:
             self.fire(Event.COMMIT_FINAL)
             return []
+        if not facts.me_live or not facts.me_holds_key:  # ID-027
+            return []
         # ROUND-010: commit only after the round's opening block is final, to its base.
-        return self._post(PostCommit(facts.round, facts.base), facts) if facts.me_live else []
+        return self._post(PostCommit(facts.round, facts.base), facts)
 
     def _close(self, facts: Facts) -> list[Step]:
         if facts.phase is not RoundPhase.ATTEMPT or self._attempt >= 0:
@@ -302,7 +306,7 @@ class RoundMachine(Machine[State, Event]):
         if self.state not in (State.READY, State.COMMITTED):
             return []
         self._attempt = facts.attempt
-        if self._me in facts.roster:
+        if facts.me in facts.roster:
             self.fire(Event.CLOSED)
             return [Exchange(facts.round, facts.attempt, facts.roster)]
         late = self.state is State.READY
@@ -313,7 +317,7 @@ class RoundMachine(Machine[State, Event]):
         if facts.attempt <= self._attempt or self.state not in _IN_ATTEMPT:
             return []
         self._attempt = facts.attempt
-        if self._me not in facts.roster:
+        if facts.me not in facts.roster:
             self.fire(Event.EXPELLED)
             return []
         self.fire(Event.NEXT_ATTEMPT)
@@ -326,7 +330,7 @@ class RoundMachine(Machine[State, Event]):
         return [Merge(facts.round, facts.attempt, facts.roster)]
 
     def _attest(self, facts: Facts) -> list[Step]:
-        if self.state is not State.ATTESTED or self._me in facts.attested:
+        if self.state is not State.ATTESTED or facts.me in facts.attested or not facts.me_live:
             return []
         return self._post(PostAttest(facts.round, facts.attempt, self._root), facts)
 
@@ -334,7 +338,7 @@ class RoundMachine(Machine[State, Event]):
         # ROUND-031: who lacks an update at the EXCHANGE deadline says what it has.
         if self.state is not State.EXCHANGING or facts.head < facts.exchange_deadline:
             return []
-        if self._me in facts.had:
+        if facts.me in facts.had or not facts.me_live:
             return []
         held = self.held & frozenset(facts.roster)
         return self._post(PostHave(facts.round, facts.attempt, held), facts)

@@ -8,54 +8,21 @@ import copy
 from dataclasses import dataclass, field
 
 from swarmp2p.errors import TransactionRevertedError
-from swarmp2p.ledger.interface import Attestation, Commit, Phase, RoundView
+from swarmp2p.ledger.interface import Attestation, Commit, FaultKind, Phase, RoundView
+from swarmp2p.sim.doubts import FaultVotes, Objections
+from swarmp2p.sim.numbers import (
+    ZERO,
+    ContractTerms,
+    faulty,
+    holders,
+    minimum,
+    quorum,
+    smallest_roster,
+)
 
-ZERO = bytes(32)
 _MOST_DOUBLINGS = 4
 UNITS = 256  # averages count in 1/256 block
-
-
-@dataclass(frozen=True)
-class ContractTerms:
-    """What the contract is built with; blocks and peers. A `last_round` of 0: there is none.
-
-    `commit_blocks` and `exchange_blocks` are first guesses, `lo` and `hi` bound a window.
-    """
-
-    last_round: int = 10
-    min_peers: int = 0
-    commit_blocks: int = 20
-    exchange_blocks: int = 20
-    lo: int = 4
-    hi: int = 1200
-    depth: int = 0
-    init_root: bytes = ZERO
-
-
-def quorum(n: int) -> int:
-    """q(n) = ceil(2n/3)."""
-    return (2 * n + 2) // 3
-
-
-def faulty(n: int) -> int:
-    """f(n) = (n-1)//3, 0 for no peers."""
-    return max(0, (n - 1) // 3)
-
-
-def minimum(terms: ContractTerms, enrolled: int) -> int:
-    """min_peers over E: the owner's or two thirds, never one that the faulty could fill."""
-    wanted = terms.min_peers or max(2, -(-2 * enrolled // 3))
-    return max(wanted, 3 * faulty(enrolled) // 2 + 1)
-
-
-def holders(enrolled: int) -> int:
-    """How many posts must name an update so that it stays."""
-    return max(2, faulty(enrolled) + 1)
-
-
-def smallest_roster(min_peers: int, commits: int) -> int:
-    """The least roster of attempts 1 and 2."""
-    return max(min_peers, quorum(commits))
+_FAULTS = frozenset(FaultKind)
 
 
 @dataclass
@@ -66,6 +33,7 @@ class Round:
     opened: int
     phase: Phase = Phase.COMMIT
     attempt: int = 0
+    optimistic: bool = False
     frozen_block: int = 0
     frozen: frozenset[int] = frozenset()
     min_peers: int = 0
@@ -90,7 +58,12 @@ class RunContract:
     def __init__(self, terms: ContractTerms, live: set[int]) -> None:
         """`live` are the indices enrolled at the start; the set is the registry's own."""
         self.terms = terms
-        self.live = live
+        self.registered = live
+        self.known = set(live)  # revoked ones too
+        self.excluded: set[int] = set()
+        self.barred: set[int] = set()
+        self.objections = Objections()
+        self.faults = FaultVotes()
         self.block = 0
         self.genesis_root = ZERO
         self.last_root = ZERO
@@ -108,6 +81,11 @@ class RunContract:
 
     # -- quantities
 
+    @property
+    def live(self) -> set[int]:
+        """In the registry, and not excluded from this run."""
+        return self.registered - self.excluded
+
     def enrolled(self) -> int:
         """E: as it stands, or as the freezing block had it."""
         return len(self.now.frozen) if self.now.frozen_block else len(self.live)
@@ -118,7 +96,7 @@ class RunContract:
 
     def active(self) -> set[int]:
         """Whom COMMIT waits for."""
-        may = self.live & self.now.frozen if self.now.frozen_block else set(self.live)
+        may = self.live & self.now.frozen if self.now.frozen_block else self.live
         if not self.last_sealed_round:
             return may
         return (self.recent[0] | self.recent[1] | self.joined) & may
@@ -140,7 +118,8 @@ class RunContract:
             self._close()
 
     def roster_changed(self) -> None:
-        """An enrolment or a revocation: an open round without a deadline counts again."""
+        """Enrolment, revocation or exclusion: an open round without a deadline counts again."""
+        self.known |= self.registered
         if self.finished or self.now.phase is not Phase.COMMIT:
             return
         if not self.now.frozen_block:
@@ -223,24 +202,56 @@ class RunContract:
         self._require(here.phase is Phase.ATTEMPT, "WrongPhase")
         self._require((number, attempt) == (here.number, here.attempt), "WrongRound")
         self._require(self.block > here.last_post, "TooEarly")
-        claims = {peer: here.haves.get(peer, 0) for peer in here.haves}
-        whole = sum(1 << peer for peer in here.roster)
-        claims.update(dict.fromkeys(here.attests, whole))
-        needed = holders(self.enrolled())
-        roster = frozenset(
-            peer
-            for peer in here.roster
-            if peer in claims
-            and peer in self.live
-            and sum(1 for claim in claims.values() if claim >> peer & 1) >= needed
-        )
+        roster = self._stayers()
         least = smallest_roster(self.min_peers(), here.committers)
         if len(roster) < least or here.attempt == 2:
             self._end(Phase.VOID, ZERO, ZERO)
         else:
             self._start(here.attempt + 1, roster)
 
+    def object_to(self, who: int, number: int, attempt: int) -> None:
+        """Object to attempt 0 of an optimistic round; if it counts, attempt 1 opens at once."""
+        self._require_attempt(who, number, attempt)
+        here = self.now
+        self._require(here.optimistic and attempt == 0, "NotOptimistic")
+        self._require(who not in self.objections.of(number), "AlreadyObjected")
+        if self.objections.take(who, number, faulty(self.enrolled()) + 1):
+            self._start(1, here.roster)
+
+    def vote_fault(self, who: int, index: int, kind: int, number: int, evidence: bytes) -> None:
+        """Vote that member `index` broke the protocol; q(E) votes exclude it, or bar it."""
+        self._require_open(who)
+        self._require(index in self.known | self.registered, "UnknownIndex")
+        self._require(who != index, "NotAllowed")
+        self._require(kind in _FAULTS, "UnknownFault")
+        self._require(1 <= number <= self.now.number, "WrongRound")
+        self._require(evidence != ZERO, "NoEvidence")
+        live = self.live
+        if not self.faults.take(who, (index, kind, number), live, quorum(len(live))):
+            return
+        if kind == FaultKind.FALSE_SHARD:
+            self.barred.add(index)
+            self.objections.barred(self.now.number, number)
+        elif index not in self.excluded:
+            self.excluded.add(index)
+            self.roster_changed()
+
     # -- within
+
+    def _stayers(self) -> frozenset[int]:
+        """ROUND-041: the roster of the next attempt."""
+        here = self.now
+        posted = here.roster & self.live & (set(here.haves) | set(here.attests))
+        if here.optimistic and here.attempt == 0:
+            return frozenset(posted)  # nobody need hold every update
+        whole = sum(1 << peer for peer in here.roster)
+        claims = {**here.haves, **dict.fromkeys(here.attests, whole)}
+        needed = holders(self.enrolled())
+        return frozenset(
+            peer
+            for peer in posted
+            if sum(1 for claim in claims.values() if claim >> peer & 1) >= needed
+        )
 
     def _require(self, held: object, reason: str) -> None:
         if not held:
@@ -274,6 +285,8 @@ class RunContract:
     def _close(self) -> None:
         here = self.now
         here.closed = self.block
+        # ROUND-044: decided in the block in which COMMIT closes.
+        here.optimistic = self.terms.topology != 0 and here.number >= self.objections.mesh_until
         here.committers = len(here.commits)
         if here.committers < self.min_peers():
             self._end(Phase.VOID, ZERO, ZERO)
@@ -308,12 +321,13 @@ class RunContract:
     def _learn(self) -> None:
         """The sealed round moves both averages by an eighth.
 
-        Attempt 0 of a round after a sealed one only lowers: a peer that serves just before the
-        deadline must not drive the window up.
+        Attempt 0 of a round after a sealed one only lowers, and so does the attempt 1 that an
+        objection opened: a peer that serves just before the deadline must not drive the window up.
         """
         here = self.now
         used = UNITS * (self.block - here.started)
-        if here.attempt == 0 and not self.voids:
+        objected = here.attempt == 1 and self.objections.of(here.number)
+        if (here.attempt == 0 or objected) and not self.voids:
             used = min(used, self.exchange_average)
         self.exchange_average = (7 * self.exchange_average + used) // 8
         used = UNITS * (here.frozen_block - here.opened)
@@ -352,6 +366,8 @@ class RunContract:
             commits=dict(here.commits),
             attests=dict(here.attests),
             haves=dict(here.haves),
+            optimistic=here.optimistic,
+            objected=self.objections.of(here.number),
         )
 
     def copy(self) -> "RunContract":

@@ -6,8 +6,16 @@ from dataclasses import replace
 import trio
 
 from swarmp2p.errors import TransactionRevertedError
-from swarmp2p.ledger.interface import Block, ChainView, Member, RoundView, RunTerms
-from swarmp2p.sim.contract import ContractTerms, RunContract
+from swarmp2p.ledger.interface import (
+    Block,
+    ChainView,
+    Member,
+    MemberKey,
+    RoundView,
+    RunTerms,
+)
+from swarmp2p.sim.contract import RunContract
+from swarmp2p.sim.numbers import ContractTerms
 
 CHAIN_ID = 20256
 _KEEP_BLOCKS = 128
@@ -20,10 +28,7 @@ class MemoryChain:
         """`peers` are enrolled in this order before block 0."""
         self.terms = terms
         self._manifest_hash = manifest_hash
-        self.members = [
-            Member(index, peer, peer[:20], 0, 0, 0, bytes(64), (f"/memory/{peer.hex()[:16]}",))
-            for index, peer in enumerate(peers)
-        ]
+        self.members = [_member(index, peer, 0) for index, peer in enumerate(peers)]
         self._live = set(range(len(peers)))
         self.contract = RunContract(terms, self._live)
         self._pool: list[tuple[Callable[[RunContract], None], trio.Event, list[Exception]]] = []
@@ -59,16 +64,24 @@ class MemoryChain:
     def enrol(self, peer: bytes) -> None:
         """A newcomer, in the block being mined."""
         index = len(self.members)
-        address = (f"/memory/{peer.hex()[:16]}",)
-        block = self.contract.block
-        self.members.append(Member(index, peer, peer[:20], 0, block, 0, bytes(64), address))
-        self.contract.live.add(index)
+        self.members.append(_member(index, peer, self.contract.block))
+        self._live.add(index)
         self.contract.roster_changed()
+
+    def rotate(self, index: int, peer: bytes, epoch: int) -> None:
+        """A member's next key, from the next block on; the run is not told."""
+
+        def mined(run: RunContract) -> None:
+            member = self.members[index]
+            key = MemberKey(peer, epoch, run.block, bytes(64))
+            self.members[index] = replace(member, keys=(*member.keys, key))
+
+        self._pool.append((mined, trio.Event(), []))
 
     def revoke(self, index: int) -> None:
         """A member leaves for good."""
         self.members[index] = replace(self.members[index], revoked_block=self.contract.block)
-        self.contract.live.discard(index)
+        self._live.discard(index)
         self.contract.roster_changed()
 
     def _keep(self) -> None:
@@ -85,7 +98,13 @@ class MemoryChain:
             commit_average=contract.commit_average,
             exchange_average=contract.exchange_average,
             active=frozenset(contract.active()),
-            members=tuple(self.members),
+            members=tuple(
+                replace(member, excluded=member.index in contract.excluded)
+                for member in self.members
+            ),
+            excluded=frozenset(contract.excluded),
+            barred=frozenset(contract.barred),
+            mesh_until=contract.objections.mesh_until,
         )
         self._history.pop(contract.block - _KEEP_BLOCKS, None)
 
@@ -94,8 +113,8 @@ class MemoryChain:
         return self._history[max(0, self.contract.block - self.terms.depth)]
 
     def index_of(self, peer: bytes) -> int:
-        """A peer's enrolment index."""
-        return next(member.index for member in self.members if member.peer == peer)
+        """The enrolment index of whoever has or had this key."""
+        return next(member.index for member in self.members if member.had(peer))
 
     def run_terms(self) -> RunTerms:
         """The deployed terms."""
@@ -113,14 +132,27 @@ class MemoryChain:
             lo=terms.lo,
             hi=terms.hi,
             depth=terms.depth,
+            topology=terms.topology,
         )
+
+
+def _member(index: int, peer: bytes, block: int) -> Member:
+    """A fresh enrolment; nobody checks proofs here."""
+    return Member(
+        index=index,
+        account=peer[:20],
+        enrolled_block=block,
+        revoked_block=0,
+        addresses=(f"/memory/{peer.hex()[:16]}",),
+        keys=(MemberKey(peer, 0, block, bytes(64)),),
+    )
 
 
 class MemoryLedger:
     """One node's end of a MemoryChain."""
 
     def __init__(self, chain: MemoryChain, peer: bytes) -> None:
-        """`peer` sends this node's transactions."""
+        """`peer` is a key, past or current, of the member that sends the transactions."""
         self._chain = chain
         self._peer = peer
 
@@ -172,6 +204,14 @@ class MemoryLedger:
     async def next_attempt(self, number: int, attempt: int) -> None:
         """Open the next attempt."""
         await self._chain.send(lambda run: run.next_attempt(self._me, number, attempt))
+
+    async def object(self, number: int, attempt: int) -> None:
+        """Object to attempt 0 of an optimistic round."""
+        await self._chain.send(lambda run: run.object_to(self._me, number, attempt))
+
+    async def vote_fault(self, index: int, kind: int, number: int, evidence: bytes) -> None:
+        """Vote that a member broke the protocol."""
+        await self._chain.send(lambda run: run.vote_fault(self._me, index, kind, number, evidence))
 
     async def vote_stop(self) -> None:
         """Vote to stop the run."""

@@ -15,14 +15,14 @@ import trio
 
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.errors import RunError
+from swarmp2p.errors import NotEnrolledError, RunError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import Node
 from swarmp2p.node.receipts import Receipt
-from swarmp2p.sim.contract import ContractTerms
 from swarmp2p.sim.ledger import CHAIN_ID, MemoryChain, MemoryLedger
 from swarmp2p.sim.network import MemoryNetwork
+from swarmp2p.sim.numbers import ContractTerms
 from swarmp2p.sim.store import MemoryDisk, MemoryStore
 from swarmp2p.sim.world import SimClock, SimRng
 
@@ -68,6 +68,7 @@ class SimWorld:
             hi=manifest.hi,
             depth=manifest.depth,
             init_root=manifest.init_root,
+            topology=manifest.topology_number,
         )
         self.chain = MemoryChain(terms, [key.public for key in keys], manifest.run_id)
         self.domain = identity.domain(CHAIN_ID, bytes(20), manifest.run_id)
@@ -89,6 +90,13 @@ class SimWorld:
         self.network.stop(peer.key.public)
         peer.scope.cancel()
         peer.disk.crash()
+
+    def rotate(self, number: int, epoch: int) -> None:
+        """Give a peer a new key in the next block; its node bears it from its next life on."""
+        peer = self.peers[number]
+        new = IdentityKey.from_seed(self._secret(f"key {number} epoch {epoch}"))
+        self.chain.rotate(number, new.public, epoch)
+        peer.key = new
 
     async def _live(self, peer: SimPeer, trains: bool) -> None:  # noqa: FBT001 - a task's argument
         with peer.scope:
@@ -123,6 +131,8 @@ class SimWorld:
         except RunError:
             peer.model = await node.finish(params)
             peer.done.set()
+        except NotEnrolledError as error:
+            peer.log.append(("program-ends", {"why": str(error)}))
 
     def zeros(self) -> dict[str, Any]:
         """Parameters of the manifest's shape."""

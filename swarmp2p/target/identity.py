@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import Secret, verify_signature
+from swarmp2p.ledger.interface import MemberKey, key_of_round
 from swarmp2p.net import peers
 from swarmp2p.target.notation import Input, Operation, Output, data_of
 
@@ -46,6 +47,16 @@ def verify_enrolment(given: Input) -> Output:
     """Answer `enrolment.verify`."""
     verify_signature(data_of(given["key"]), _enrolment(given), data_of(given["proof"]))
     return {}
+
+
+def enrolment_key(given: Input) -> Output:
+    """Answer `enrolment.key`."""
+    keys = [
+        MemberKey(data_of(row["key"]), int(row["key_epoch"]), int(row["since"]), bytes(64))
+        for row in given["keys"]
+    ]
+    key = key_of_round(keys, int(given["opened"]))
+    return {"key": key.peer.hex(), "key_epoch": str(key.epoch)}
 
 
 def _enrolment(given: Input) -> bytes:
@@ -96,6 +107,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "domain.compute": compute_domain,
     "enrolment.preimage": enrolment_preimage,
     "enrolment.verify": verify_enrolment,
+    "enrolment.key": enrolment_key,
     "identity_file.seal": seal_identity,
     "identity_file.open": open_identity,
     "signature.verify": verify_one_signature,

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from swarmp2p.errors import TransactionRevertedError
-from swarmp2p.sim.contract import (
+from swarmp2p.sim.contract import RunContract
+from swarmp2p.sim.numbers import (
     ContractTerms,
-    RunContract,
     faulty,
     holders,
     minimum,
@@ -23,6 +23,7 @@ _SETTINGS = (
     "lo",
     "hi",
     "depth",
+    "topology",
 )
 
 
@@ -83,6 +84,14 @@ class _Chain:
                 data_of(step["aux"]),
             ),
             "nextAttempt": lambda: run.next_attempt(step["by"], step["round"], step["attempt"]),
+            "object": lambda: run.object_to(step["by"], step["round"], step["attempt"]),
+            "voteFault": lambda: run.vote_fault(
+                step["by"],
+                step["index"],
+                step["kind"],
+                step["round"],
+                data_of(step["evidence"]),
+            ),
             "look": lambda: None,
         }
         calls[step["do"]]()
@@ -136,12 +145,16 @@ def _state(contract: RunContract) -> Output:
             "joined": sorted(contract.joined),
             "stop_votes": sorted(contract.stop_votes),
             "live": sorted(contract.live),
+            "excluded": sorted(contract.excluded),
+            "barred": sorted(contract.barred),
             "commit_average": contract.commit_average,
             "exchange_average": contract.exchange_average,
+            "mesh_until": contract.objections.mesh_until,
         },
         "current": {
             "phase": view.phase.name,
             "attempt": view.attempt,
+            "optimistic": view.optimistic,
             "opened": view.opened_block,
             "frozen": view.frozen_block,
             "commit_deadline": view.commit_deadline,
@@ -156,6 +169,7 @@ def _state(contract: RunContract) -> Output:
             "roster": sorted(view.roster),
             "attested": sorted(view.attests),
             "had": sorted(view.haves),
+            "objected": sorted(view.objected),
             "base": view.base.hex(),
             "sealed_root": view.sealed_root.hex(),
         },

@@ -25,8 +25,9 @@ from swarmp2p.wire.registry import (
     Code,
 )
 
-VERSION = 1
-TOPOLOGIES = ("mesh",)
+VERSION = 2
+TOPOLOGIES = ("mesh",)  # by their numbers on the chain
+FINALITIES = ("depth", "finalized")
 PRIVACIES = ("robust",)
 INITS = ("zeros", "genesis")
 WEIGHTS = ("declared", "uniform")
@@ -35,6 +36,7 @@ _KEYS = (
     "audit_rounds",
     "checks",
     "encoding",
+    "finality",
     "init",
     "merge",
     "min_peers",
@@ -69,6 +71,7 @@ class WireRunManifest:
     audit_rounds: int
     checks: int
     encoding: str
+    finality: str
     init: str
     merge_rule: str
     min_peers: int
@@ -92,6 +95,7 @@ def encode_run_manifest(manifest: WireRunManifest) -> bytes:
             "audit_rounds": manifest.audit_rounds,
             "checks": manifest.checks,
             "encoding": manifest.encoding,
+            "finality": manifest.finality,
             "init": manifest.init,
             "merge": {"params": manifest.merge_params, "rule": manifest.merge_rule},
             "min_peers": manifest.min_peers,
@@ -131,7 +135,8 @@ def decode_run_manifest(data: bytes) -> WireRunManifest:
     fields = Fields(value, "run manifest", _KEYS)
     audit_rounds = fields.uint("audit_rounds", 0, _U32)
     checks = fields.uint("checks", 0, MAX_PEERS)
-    encoding, init = fields.choice("encoding", ENCODINGS), fields.choice("init", INITS)
+    encoding, finality = fields.choice("encoding", ENCODINGS), fields.choice("finality", FINALITIES)
+    init = fields.choice("init", INITS)
     merge = Fields(fields.value("merge"), "run manifest: merge", ("params", "rule"))
     params = merge.mapping("params", MAX_MAP)
     _check_constant(params, "merge params")
@@ -149,6 +154,7 @@ def decode_run_manifest(data: bytes) -> WireRunManifest:
         audit_rounds=audit_rounds,
         checks=checks,
         encoding=encoding,
+        finality=finality,
         init=init,
         merge_rule=rule,
         merge_params=params,

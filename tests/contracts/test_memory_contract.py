@@ -6,7 +6,8 @@ import pytest
 from contract_model import ATTEMPT, COMMIT, ModelRun, ModelTerms, bitmap
 
 from swarmp2p.errors import TransactionRevertedError
-from swarmp2p.sim.contract import ContractTerms, RunContract
+from swarmp2p.sim.contract import RunContract
+from swarmp2p.sim.numbers import ContractTerms
 
 GENESIS = b"g" * 32
 ROOTS = [bytes([n]) * 32 for n in range(1, 4)]

@@ -33,7 +33,7 @@ async def test_export__holds_the_run_for_an_audit_without_the_chain(
     assert [line["type"] for line in lines] == ["terms", *["member"] * 3, "round", "round", "end"]
     assert lines[0]["manifest_hash"] == MANIFEST.hex()
     assert lines[2]["peer"] == site.parties[1].identity.public.hex()
-    assert all(line["proof_verifies"] for line in lines[1:4])
+    assert all(line["proofs_verify"] for line in lines[1:4])
     first = lines[4]
     assert (first["phase"], first["sealed_root"], first["base"]) == (
         "SEALED",

@@ -24,11 +24,14 @@ from swarmp2p.protocol.rounds import (
 
 ME, TWO, THREE, FOUR = (bytes([n]) * 32 for n in (1, 2, 3, 4))
 ALL = (ME, TWO, THREE, FOUR)
+FIVE = b"\x05" * 32
 BASE, ROOT = b"b" * 32, b"r" * 32
 
 
 def facts(**changes):
     plain = Facts(
+        me=ME,
+        me_holds_key=True,
         head=10,
         round=1,
         attempt=0,
@@ -56,7 +59,7 @@ def in_attempt(**changes):
 
 
 def exchanging():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     machine.hand_in(1)
     machine.advance(in_attempt())
@@ -65,7 +68,7 @@ def exchanging():
 
 
 def test_a_round__runs_through_in_order_when_nothing_fails():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     assert machine.advance(facts()) == []
     assert machine.hand_in(1) == [PostCommit(1, BASE)]
     assert machine.advance(facts()) == []  # posted once
@@ -82,7 +85,7 @@ def test_a_round__runs_through_in_order_when_nothing_fails():
 
 
 def test_hand_in__raises_and_changes_nothing_twice():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     machine.hand_in(1)
     with pytest.raises(LocalProtocolError):
@@ -91,7 +94,7 @@ def test_hand_in__raises_and_changes_nothing_twice():
 
 
 def test_hand_in__raises_for_a_round_that_is_not_open():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     with pytest.raises(LocalProtocolError):
         machine.hand_in(2)
@@ -99,13 +102,13 @@ def test_hand_in__raises_for_a_round_that_is_not_open():
 
 
 def test_commit__is_not_posted_by_a_revoked_peer():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts(me_live=False))
     assert machine.hand_in(1) == []
 
 
 def test_commit__is_asked_for_again_after_the_post_failed():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     (step,) = machine.hand_in(1)
     machine.forget(step)
@@ -113,14 +116,14 @@ def test_commit__is_asked_for_again_after_the_post_failed():
 
 
 def test_phases__may_be_skipped_between_two_looks_at_the_chain():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     machine.hand_in(1)
     assert machine.advance(in_attempt()) == [Exchange(1, 0, ALL)]
 
 
 def test_a_late_peer__stays_outside_until_the_round_is_over():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     machine.advance(facts())
     machine.hand_in(1)
     others = (TWO, THREE, FOUR)
@@ -185,7 +188,7 @@ def test_a_peer_that_leaves_the_roster__is_outside():
 
 
 def test_join__is_asked_once_a_round_by_a_peer_no_longer_waited_for():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     idle = {"ever_sealed": True, "me_active": False}
     assert machine.advance(facts(**idle)) == [PostJoin()]
     assert machine.advance(facts(head=11, **idle)) == []
@@ -241,7 +244,7 @@ def any_facts(draw):
 @given(st.lists(st.one_of(any_facts(), st.sampled_from(ALL), st.just("hand in")), max_size=30))
 def test_any_history__never_posts_two_attests_for_one_slot_and_never_breaks(history):
     """S1 at the machine's level: one attest per round and attempt, whatever the chain shows."""
-    machine, attested = RoundMachine(ME), set()
+    machine, attested = RoundMachine(), set()
     for item in history:
         try:
             if item == "hand in":
@@ -263,7 +266,38 @@ def test_any_history__never_posts_two_attests_for_one_slot_and_never_breaks(hist
 
 
 def test_an_illegal_event__raises_and_changes_nothing():
-    machine = RoundMachine(ME)
+    machine = RoundMachine()
     with pytest.raises(LocalProtocolError):
         machine.fire(Event.MERGE_COMPUTED)
     assert machine.state is State.TRAINING
+
+
+def test_without_its_key_of_the_round__a_node_commits_nothing_and_waits_for_the_next():
+    machine = RoundMachine()
+    rotated = facts(me_holds_key=False)
+    machine.advance(rotated)
+    assert machine.hand_in(1) == []
+    assert machine.advance(replace(rotated, head=99)) == []
+    assert machine.advance(in_attempt(roster=ALL[1:], me_holds_key=False)) == []
+    assert machine.state is State.OUTSIDE
+    assert machine.advance(facts(round=2, me=FIVE)) == [RoundOver(1)]
+    assert machine.hand_in(2) == [PostCommit(2, BASE)]
+
+
+def test_a_node_that_rotated_after_its_commit__still_takes_its_part():
+    machine = RoundMachine()
+    machine.advance(facts(me_holds_key=False, committed=frozenset({ME})))
+    machine.hand_in(1)
+    assert machine.advance(in_attempt(me_holds_key=False)) == [Exchange(1, 0, ALL)]
+    for peer in ALL[1:]:
+        steps = machine.note_held(1, peer)
+    assert steps == [Merge(1, 0, ALL)]
+    assert machine.note_merged(1, 0, ROOT) == [PostAttest(1, 0, ROOT)]
+
+
+def test_a_peer_that_is_live_no_more__posts_nothing():
+    machine = exchanging()
+    assert machine.advance(in_attempt(head=21, me_live=False)) == []
+    for peer in ALL[1:]:
+        machine.note_held(1, peer)
+    assert machine.note_merged(1, 0, ROOT) == []

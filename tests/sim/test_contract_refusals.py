@@ -3,7 +3,8 @@
 import pytest
 
 from swarmp2p.errors import TransactionRevertedError
-from swarmp2p.sim.contract import ZERO, ContractTerms, RunContract
+from swarmp2p.sim.contract import RunContract
+from swarmp2p.sim.numbers import ZERO, ContractTerms
 
 ROOT, OTHER = b"r" * 32, b"o" * 32
 

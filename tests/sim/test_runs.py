@@ -9,8 +9,8 @@ import trio
 
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.manifest import RunManifest
+from swarmp2p.protocol.repeats import decode_equivocation, verify_equivocation
 from swarmp2p.sim.nodes import open_world
-from swarmp2p.wire import canonical
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import encode_update_manifest
 from swarmp2p.wire.registry import KIND_UPDATE_MANIFEST, WIRE_VERSION
@@ -219,5 +219,7 @@ async def test_an_equivocation__is_kept_as_a_proof_by_whoever_sees_both(autojump
         await liar.node._c.transport.publish(liar.node.announcer.topic, second)
         await finish(world, range(3))
         assert any(event == "equivocation" for event, _ in honest.log)
-        proof = honest.disk.kept[world.domain, f"equivocation/1/{liar.key.public.hex()}"]
-        assert second in canonical.decode(proof)
+        kept = honest.disk.kept[world.domain, f"equivocation/{liar.key.public.hex()}"]
+        proof = decode_equivocation(kept)
+        assert second in {proof.first, proof.second}
+        assert verify_equivocation(proof, world.domain).round == 1

@@ -21,6 +21,7 @@ MANIFEST = WireRunManifest(
     audit_rounds=2,
     checks=2,
     encoding="fp32",
+    finality="depth",
     init="zeros",
     merge_rule="cclip",
     merge_params={"radius": pack_constant(2.0)},
@@ -62,7 +63,7 @@ def test_a_manifest__needs_every_field_and_no_other(key):
     assert refusal(changed(**{key + "_": 1})) is Code.UNKNOWN_FIELD
 
 
-@pytest.mark.parametrize("version", [0, 2, 2**64 - 1])
+@pytest.mark.parametrize("version", [0, 1, 3, 2**64 - 1])
 def test_another_version__is_named_before_any_other_fault(version):
     assert refusal(changed(version=version, later=1)) is Code.WRONG_VERSION
 
@@ -75,6 +76,7 @@ EDGES = {
     "sync_every": (2**32 - 1, 0),
     "name": ("n" * 255, ""),
     "encoding": ("int8", "fp8"),
+    "finality": ("finalized", "latest"),
     "init": ("genesis", "ones"),
     "privacy": ("robust", "private"),
     "topology": ("mesh", "leader"),
