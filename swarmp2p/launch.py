@@ -138,6 +138,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
             ledger.remember_final(Block(int.from_bytes(kept[:8], "big"), kept[8:]))
         log = JsonLog(config.state / "node.log")
         try:
+            await ledger.recover(store.transactions())
             async with open_transport(
                 key.seed.reveal(), config.listen, clock=clock, rng=rng
             ) as transport:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
-from swarmp2p.ledger.views import RegistryReader, hexed, quantity, read_balance, verify_code
+from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.transactions import MinedTransaction, Sender
+from swarmp2p.ledger.verify import verify_code
+from swarmp2p.ledger.views import RegistryReader, read_balance
+from swarmp2p.seams import KeptTransaction
 
 Pause = Callable[[float], None]
 
@@ -65,7 +67,7 @@ class Desk:
         self.sender = Sender(rpc, key, self.chain_id)
         self._pause = pause
         self._nonce: int | None = None
-        self._waiting: list[tuple[str, SentTransaction]] = []
+        self._waiting: list[tuple[str, KeptTransaction]] = []
 
     def send(self, what: str, to: bytes, data: bytes, *, gas: int, value: int = 0) -> None:
         """Send without waiting, so that many fit in one block."""

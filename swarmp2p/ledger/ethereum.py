@@ -5,6 +5,7 @@ No transaction waits for finality: the node reads final views and sees its effec
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -17,6 +18,7 @@ from swarmp2p.errors import (
     TransactionRevertedError,
 )
 from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.interface import (
     Attestation,
     Block,
@@ -26,16 +28,12 @@ from swarmp2p.ledger.interface import (
     RoundView,
     RunTerms,
 )
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import (
-    MinedTransaction,
-    Outbox,
-    Sender,
-    SentTransaction,
-    no_outbox,
-)
-from swarmp2p.ledger.views import RunReader, hexed, live_enrolment, read_balance
-from swarmp2p.seams import Clock
+from swarmp2p.ledger.outbox import Flight, Landed, MemoryTransactions, Outbox
+from swarmp2p.ledger.rpc import RpcClient, hexed
+from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.transactions import Sender
+from swarmp2p.ledger.views import RunReader, live_enrolment, read_balance
+from swarmp2p.seams import Clock, Transactions
 
 T = TypeVar("T")
 
@@ -44,6 +42,7 @@ GAS = {"nextAttempt": 6_000_000, "setAddresses": 1_500_000}
 GAS_OTHERWISE = 1_500_000
 CALLS_IN_A_READ = 6  # a view: head, two blocks, snapshot, members; and one to spare
 READ_THREADS = 4
+FOREIGN_LOOKS = 3  # before a nonce counts as used by others
 REMEMBERED_BLOCKS = 64  # final blocks whose hashes are compared when the chain moves
 
 
@@ -60,18 +59,19 @@ class EthereumLedger:
         limiter: trio.CapacityLimiter,
         clock: Clock,
         mine_timeout: float,
+        bump_after: float,
         poll: float,
         last_final: Block | None,
     ) -> None:
         self._rpc = rpc
         self._reader = reader
-        self._sender = sender
         self._index = index
         self._clock = clock
         self._mine_timeout = mine_timeout
         self._poll = poll
+        self._bump_after = bump_after
         self._sending = trio.Lock()
-        self._unmined: SentTransaction | None = None
+        self._outbox = Outbox(sender, MemoryTransactions()) if sender else None
         self._read_limiter = limiter
         self._send_limiter = trio.CapacityLimiter(1)
         self._final: dict[int, bytes] = {last_final.number: last_final.hash} if last_final else {}
@@ -105,7 +105,7 @@ class EthereumLedger:
 
     async def balance(self) -> int:
         """Wei in this node's account."""
-        account = self._writer().account
+        account = self._writer().sender.account
         return await self._read(lambda: read_balance(self._rpc, account))
 
     def remember_final(self, block: Block) -> None:
@@ -218,10 +218,10 @@ class EthereumLedger:
             "setAddresses", (",".join(addresses),), contract=self._reader.terms.registry
         )
 
-    def _writer(self) -> Sender:
-        if self._sender is None:
+    def _writer(self) -> Outbox:
+        if self._outbox is None:
             raise LocalProtocolError("this ledger was opened without an account: it only reads")
-        return self._sender
+        return self._outbox
 
     def _own(self) -> int:
         return -1 if self._index is None else self._index
@@ -236,45 +236,79 @@ class EthereumLedger:
     ) -> None:
         """Send and wait until mined. `stands(block)`: a refused call's effect is there already.
 
-        Raises TransactionRevertedError and LedgerUnavailableError.
+        Raises TransactionRevertedError, AccountInUseError and LedgerUnavailableError.
         """
-        sender = self._writer()
+        outbox = self._writer()
         name = "SwarmRun" if contract is None else "SwarmRegistry"
         data = contract_abi(name).call_data(function, *arguments)
         to = contract or self._reader.terms.contract
         gas = GAS.get(function, GAS_OTHERWISE)
         async with self._sending:
-            await self._settle(sender)
-            # Not abandoned half way when we are cancelled: its own timeouts end it.
-            self._unmined = await trio.to_thread.run_sync(
-                lambda: sender.send(to, data, gas=gas), limiter=self._send_limiter
-            )
-            sent, mined = self._unmined, await self._settle(sender)
-        if mined is None:
-            raise LedgerUnavailableError(
-                f"{function} was not mined within {self._mine_timeout:g} s (transaction "
-                f"0x{sent.hash.hex()}): does the chain at {self._rpc.shown} make blocks?"
-            )
+            landed = await self._settle_earlier(outbox)
+            if landed is None or landed.flight.call != (to, data):
+                flight = await self._send(lambda: outbox.post(to, data, gas))
+                landed = await self._settle(outbox, flight, function)
+        row, mined = landed.row, landed.mined
         if not mined.succeeded and not await self._read(lambda: _true(stands, mined.block)):
-            raise await self._read(lambda: sender.refusal(function, sent, mined))
+            raise await self._read(lambda: outbox.sender.refusal(function, row, mined))
 
-    async def _settle(self, sender: Sender) -> MinedTransaction | None:
-        """Wait for the transaction in flight, ours or one that an earlier call was cancelled over.
+    async def recover(self, kept: Transactions) -> None:
+        """Take up the outbox that an earlier process left, before anything is signed.
 
-        None if there is none or it is not mined in time; the next one then replaces it.
+        What it signed and no block holds is sent again, unchanged. Raises AccountInUseError where
+        others sent for this account, LedgerUnavailableError.
         """
-        sent = self._unmined
-        if sent is None:
-            return None
-        deadline = self._clock.now() + self._mine_timeout
+        sender = self._writer().sender
+        async with self._sending:
+            self._outbox = Outbox(sender, kept)
+            await self._reconcile(self._outbox)
+
+    async def _settle_earlier(self, outbox: Outbox) -> Landed | None:
+        """Wait for all that was signed before; the last that had to be waited for, if any."""
+        landed = None
+        for flight in await self._reconcile(outbox):
+            landed = await self._settle(outbox, flight, "an earlier call")
+        return landed
+
+    async def _reconcile(self, outbox: Outbox) -> tuple[Flight, ...]:
+        """What waits for a block. Raises AccountInUseError for a nonce that others used."""
+        missing: tuple[Flight, ...] = ()
+        for look in range(FOREIGN_LOOKS):
+            if look:  # some clients index receipts a moment after the block
+                await self._clock.sleep(self._poll)
+            final = await self._read(self._final_block)
+            standing = await self._send(partial(outbox.reconcile, final.number))
+            missing = standing.missing
+            if not missing:
+                return standing.waiting
+        raise await self._send(lambda: outbox.disown(missing))
+
+    async def _settle(self, outbox: Outbox, flight: Flight, what: str) -> Landed:
+        """Wait for a block with one of a flight's transactions; offer more while it is stuck.
+
+        Raises LedgerUnavailableError when there is none in time; the call stays in the outbox.
+        """
+        began = self._clock.now()
+        dearer_at = began + self._bump_after
         while True:
-            mined = await self._read(lambda: sender.mined(sent))
-            if mined is not None:
-                self._unmined = None
-                return mined
-            if self._clock.now() >= deadline:
-                return None
+            landed = await self._read(lambda: outbox.look(flight.nonce))
+            if landed is not None:
+                return landed
+            now = self._clock.now()
+            if now >= began + self._mine_timeout:
+                raise LedgerUnavailableError(
+                    f"{what} was not mined within {self._mine_timeout:g} s (nonce {flight.nonce}, "
+                    f"transaction 0x{flight.last.hash.hex()}): does the chain at "
+                    f"{self._rpc.shown} make blocks?"
+                )
+            if now >= dearer_at:
+                dearer_at = now + self._bump_after
+                await self._send(lambda: outbox.raise_price(flight.nonce))
             await self._clock.sleep(self._poll)
+
+    async def _send(self, function: Callable[[], T]) -> T:
+        """Run what signs or sends. Not abandoned when we are cancelled: its own timeouts end it."""
+        return await trio.to_thread.run_sync(function, limiter=self._send_limiter)
 
 
 def _true(stands: Callable[[int], bool], block: int) -> bool:
@@ -288,24 +322,27 @@ def _true(stands: Callable[[int], bool], block: int) -> bool:
 async def open_ledger(
     url: str,
     run_contract: bytes,
-    account_key: bytes | None,
+    account: bytes | Signer | None,
     *,
     manifest_hash: bytes,
     clock: Clock,
     chain_id: int | None = None,
     peer: bytes | None = None,
-    outbox: Outbox = no_outbox,
+    finality: Finality = Finality.DEPTH,
     last_final: Block | None = None,
     call_timeout: float = 10.0,
     mine_timeout: float = 120.0,
+    bump_after: float = 30.0,
     poll: float = 0.1,
 ) -> AsyncIterator[EthereumLedger]:
     """Connect and check chain id, contract code, manifest and enrolment.
 
-    `account_key` None opens for reading only. `peer` is the public key that the account must have
-    enrolled. `last_final` is a block taken as final before (after a restart). In
-    seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction of
-    ours, `poll` is the pause between two looks.
+    `account` signs, or is the key to sign with; None opens for reading only. `peer` is the public
+    key that the account must have enrolled. `finality` is the run's. `last_final` is a block taken
+    as final before (after a restart). `recover` takes up the outbox of an earlier process.
+
+    In seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction
+    of ours, which is offered an eighth more every `bump_after`; `poll` is the pause between looks.
 
     Raises ConfigError (URL, manifest), LedgerUnavailableError (no answer; another chain or
     contract), NotEnrolledError, DeepReorganisationError.
@@ -313,15 +350,14 @@ async def open_ledger(
     rpc = RpcClient(url, timeout=call_timeout)
     limiter = trio.CapacityLimiter(READ_THREADS)
     try:
-        reader = await _in_thread(lambda: RunReader(rpc, run_contract), limiter, rpc)
+        reader = await _in_thread(lambda: RunReader(rpc, run_contract, finality), limiter, rpc)
         _check_terms(reader.terms, rpc.shown, chain_id, manifest_hash)
         sender: Sender | None = None
         index: int | None = None
-        if account_key is not None:
-            sender = Sender(rpc, account_key, reader.terms.chain_id, outbox)
-            account = sender.account
+        if account is not None:
+            sender = Sender(rpc, account, reader.terms.chain_id)
             roll = await _in_thread(lambda: reader.registry().roll(reader.head()), limiter, rpc)
-            index = live_enrolment(roll, account, peer).index
+            index = live_enrolment(roll, sender.account, peer).index
         yield EthereumLedger(
             rpc,
             reader,
@@ -330,6 +366,7 @@ async def open_ledger(
             limiter=limiter,
             clock=clock,
             mine_timeout=mine_timeout,
+            bump_after=bump_after,
             poll=poll,
             last_final=last_final,
         )
