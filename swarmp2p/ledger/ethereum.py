@@ -3,21 +3,25 @@
 No transaction waits for finality: the node reads final views and sees its effect there.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import trio
 
 from swarmp2p.errors import (
     ConfigError,
-    DeepReorganisationError,
     LedgerUnavailableError,
     LocalProtocolError,
     TransactionRevertedError,
 )
 from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.account_lock import account_lock
+from swarmp2p.ledger.cursor import FinalCursor
+from swarmp2p.ledger.endpoint import EndpointHealth
+from swarmp2p.ledger.endpoints import Endpoints
 from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.interface import (
     Attestation,
@@ -29,8 +33,9 @@ from swarmp2p.ledger.interface import (
     RunTerms,
 )
 from swarmp2p.ledger.outbox import Flight, Landed, MemoryTransactions, Outbox
-from swarmp2p.ledger.rpc import RpcClient, hexed
+from swarmp2p.ledger.rpc import hexed
 from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.source import Source
 from swarmp2p.ledger.transactions import Sender
 from swarmp2p.ledger.views import RunReader, live_enrolment, read_balance
 from swarmp2p.seams import Clock, Transactions
@@ -43,7 +48,6 @@ GAS_OTHERWISE = 1_500_000
 CALLS_IN_A_READ = 6  # a view: head, two blocks, snapshot, members; and one to spare
 READ_THREADS = 4
 FOREIGN_LOOKS = 3  # before a nonce counts as used by others
-REMEMBERED_BLOCKS = 64  # final blocks whose hashes are compared when the chain moves
 
 
 class EthereumLedger:
@@ -51,7 +55,7 @@ class EthereumLedger:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: Endpoints,
         reader: RunReader,
         sender: Sender | None,
         index: int | None,
@@ -74,7 +78,9 @@ class EthereumLedger:
         self._outbox = Outbox(sender, MemoryTransactions()) if sender else None
         self._read_limiter = limiter
         self._send_limiter = trio.CapacityLimiter(1)
-        self._final: dict[int, bytes] = {last_final.number: last_final.hash} if last_final else {}
+        self._cursor = FinalCursor(reader, rpc.shown)
+        if last_final is not None:
+            self._cursor.remember(last_final)
         self._view: ChainView | None = None
 
     # ---- reading
@@ -103,6 +109,10 @@ class EthereumLedger:
         """A round as of the last final block."""
         return await self._read(lambda: self._reader.round_view(number, self._final_block().number))
 
+    def endpoints(self) -> tuple[EndpointHealth, ...]:
+        """How each endpoint does, in the order of the URLs: for status and metrics."""
+        return self._rpc.health()
+
     async def balance(self) -> int:
         """Wei in this node's account."""
         account = self._writer().sender.account
@@ -110,7 +120,7 @@ class EthereumLedger:
 
     def remember_final(self, block: Block) -> None:
         """`block` was taken as final by an earlier process; if it is gone, reading halts."""
-        self._final.setdefault(block.number, block.hash)
+        self._cursor.remember(block)
 
     def _final_view(self) -> ChainView:
         block = self._final_block()
@@ -120,30 +130,7 @@ class EthereumLedger:
         return view
 
     def _final_block(self) -> Block:
-        """The last final block, checked against those seen before."""
-        block = self._reader.block(self._reader.final_number())
-        if self._final and block.number not in self._final:
-            newest = max(self._final)
-            if block.number < newest:
-                raise LedgerUnavailableError(
-                    f"chain at {self._rpc.shown} is behind: its final block is {block.number}, and "
-                    f"{newest} was seen before; wait, or use another endpoint"
-                )
-            self._same(self._reader.block(newest))
-        self._same(block)
-        self._final[block.number] = block.hash
-        while len(self._final) > REMEMBERED_BLOCKS:
-            del self._final[min(self._final)]
-        return block
-
-    def _same(self, block: Block) -> None:
-        before = self._final.get(block.number, block.hash)
-        if before != block.hash:
-            raise DeepReorganisationError(
-                f"chain at {self._rpc.shown} replaced block {block.number}, which was final: it "
-                f"was 0x{before.hex()} and is 0x{block.hash.hex()}; is the run's depth "
-                f"({self._reader.terms.depth}) too small for this chain, or is it another chain?"
-            )
+        return self._cursor.read()
 
     async def _read(self, function: Callable[[], T]) -> T:
         return await _in_thread(function, self._read_limiter, self._rpc)
@@ -246,6 +233,7 @@ class EthereumLedger:
         async with self._sending:
             landed = await self._settle_earlier(outbox)
             if landed is None or landed.flight.call != (to, data):
+                self._rpc.refuse_while_disagreeing()  # LEDGER-034
                 flight = await self._send(lambda: outbox.post(to, data, gas))
                 landed = await self._settle(outbox, flight, function)
         row, mined = landed.row, landed.mined
@@ -303,6 +291,7 @@ class EthereumLedger:
                 )
             if now >= dearer_at:
                 dearer_at = now + self._bump_after
+                self._rpc.refuse_while_disagreeing()  # LEDGER-034
                 await self._send(lambda: outbox.raise_price(flight.nonce))
             await self._clock.sleep(self._poll)
 
@@ -320,7 +309,7 @@ def _true(stands: Callable[[int], bool], block: int) -> bool:
 
 @asynccontextmanager
 async def open_ledger(
-    url: str,
+    url: str | Sequence[str],
     run_contract: bytes,
     account: bytes | Signer | None,
     *,
@@ -330,6 +319,7 @@ async def open_ledger(
     peer: bytes | None = None,
     finality: Finality = Finality.DEPTH,
     last_final: Block | None = None,
+    locks: Path | None = None,
     call_timeout: float = 10.0,
     mine_timeout: float = 120.0,
     bump_after: float = 30.0,
@@ -337,19 +327,23 @@ async def open_ledger(
 ) -> AsyncIterator[EthereumLedger]:
     """Connect and check chain id, contract code, manifest and enrolment.
 
-    `account` signs, or is the key to sign with; None opens for reading only. `peer` is the public
-    key that the account must have enrolled. `finality` is the run's. `last_final` is a block taken
-    as final before (after a restart). `recover` takes up the outbox of an earlier process.
+    Several URLs are asked side by side and compared. `account` signs, or is the key to sign with;
+    None opens for reading only. `peer` is the public key that the account must have enrolled,
+    `finality` the run's. `last_final` is a block taken as final before (after a restart); `recover`
+    takes up the outbox of an earlier process. `locks` is a directory in which one process at a time
+    may send for the account.
 
     In seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction
     of ours, which is offered an eighth more every `bump_after`; `poll` is the pause between looks.
 
     Raises ConfigError (URL, manifest), LedgerUnavailableError (no answer; another chain or
-    contract), NotEnrolledError, DeepReorganisationError.
+    contract), NotEnrolledError, AccountInUseError.
     """
-    rpc = RpcClient(url, timeout=call_timeout)
+    urls = [url] if isinstance(url, str) else list(url)
+    rpc = Endpoints(urls, timeout=call_timeout, chain_id=chain_id)
     limiter = trio.CapacityLimiter(READ_THREADS)
-    try:
+    with ExitStack() as stack:
+        stack.callback(rpc.close)
         reader = await _in_thread(lambda: RunReader(rpc, run_contract, finality), limiter, rpc)
         _check_terms(reader.terms, rpc.shown, chain_id, manifest_hash)
         sender: Sender | None = None
@@ -358,6 +352,10 @@ async def open_ledger(
             sender = Sender(rpc, account, reader.terms.chain_id)
             roll = await _in_thread(lambda: reader.registry().roll(reader.head()), limiter, rpc)
             index = live_enrolment(roll, sender.account, peer).index
+            if locks is not None:
+                genesis = (await _in_thread(lambda: reader.block(0), limiter, rpc)).hash
+                chain = reader.terms.chain_id
+                stack.enter_context(account_lock(locks, chain, genesis, sender.account))
         yield EthereumLedger(
             rpc,
             reader,
@@ -370,8 +368,6 @@ async def open_ledger(
             poll=poll,
             last_final=last_final,
         )
-    finally:
-        rpc.close()
 
 
 def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_hash: bytes) -> None:
@@ -388,7 +384,7 @@ def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_has
         )
 
 
-async def _in_thread(function: Callable[[], T], limiter: trio.CapacityLimiter, rpc: RpcClient) -> T:
+async def _in_thread(function: Callable[[], T], limiter: trio.CapacityLimiter, rpc: Source) -> T:
     """Run a blocking read in a thread; give up on the thread when it hangs."""
     with trio.move_on_after(CALLS_IN_A_READ * rpc.timeout):
         return await trio.to_thread.run_sync(

@@ -156,6 +156,13 @@ class RunReader:
         return final_number(self._rpc, self._finality, self.terms.depth)
 
     @property
+    def shown_finality(self) -> str:
+        """The rule of `final_number`, for messages."""
+        if self._finality is Finality.FINALIZED:
+            return "the chain's own"
+        return f"depth {self.terms.depth}"
+
+    @property
     def bad_proofs(self) -> frozenset[int]:
         """Members of the last view whose enrolment proof does not verify."""
         return self._roll.bad_proofs if self._roll else frozenset()
