@@ -203,7 +203,7 @@ class Endpoints:
     def _must_agree(
         self, method: str, params: tuple[object, ...], replies: Sequence[Reply]
     ) -> None:
-        """Raises LedgerDisagreementError. A conflict ends when its parties say the same again."""
+        """Raises LedgerDisagreementError, and remembers who was a party to it."""
         asked = question(method, params)
         said: dict[str, list[Endpoint]] = {}
         for reply in replies:
@@ -212,11 +212,7 @@ class Endpoints:
             )
         answering = [reply.endpoint for reply in replies]
         if len(said) == 1:
-            parties = [one for one in self._all if asked in one.conflicts]
-            if all(one in answering for one in parties):
-                for one in parties:
-                    one.conflicts.discard(asked)
-                    one.health.state = "disagrees" if one.conflicts else "ok"
+            self._clear(asked, answering)
             return
         for endpoint in answering:
             endpoint.conflicts.add(asked)
@@ -230,6 +226,23 @@ class Endpoints:
             f"the chain's endpoints disagree on {asked}: {shown}. Nothing is signed until they "
             "say the same; find out which one is wrong, and take it out of node.toml"
         )
+
+    def _clear(self, asked: str, answering: Sequence[Endpoint]) -> None:
+        """They say the same: a conflict ends, if all its parties are here or most endpoints are.
+
+        Else it stands: a liar that plays dead must not make the other one right.
+        """
+        parties = [one for one in self._all if asked in one.conflicts]
+        if any(one not in answering for one in parties) and 2 * len(answering) <= len(self._all):
+            raise LedgerDisagreementError(
+                f"the chain's endpoints disagreed on {asked}, and only "
+                f"{', '.join(one.rpc.shown for one in answering)} answers now. Nothing is signed "
+                "until they say the same; if one is wrong, take it out of node.toml and start again"
+            )
+        for one in parties:
+            one.conflicts.discard(asked)
+            if one.health.state == "disagrees" and not one.conflicts:
+                one.health.state = "ok"
 
     def _compare_at(self, number: int, endpoints: Sequence[Endpoint]) -> None:
         """Whoever is behind must still be on the same chain."""

@@ -3,6 +3,7 @@
 No transaction waits for finality: the node reads final views and sees its effect there.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -324,6 +325,7 @@ async def open_ledger(
     mine_timeout: float = 120.0,
     bump_after: float = 30.0,
     poll: float = 0.1,
+    retry_pause: Callable[[float], None] = time.sleep,
 ) -> AsyncIterator[EthereumLedger]:
     """Connect and check chain id, contract code, manifest and enrolment.
 
@@ -335,12 +337,13 @@ async def open_ledger(
 
     In seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction
     of ours, which is offered an eighth more every `bump_after`; `poll` is the pause between looks.
+    `retry_pause` waits, in a thread, before a read is asked again.
 
     Raises ConfigError (URL, manifest), LedgerUnavailableError (no answer; another chain or
     contract), NotEnrolledError, AccountInUseError.
     """
     urls = [url] if isinstance(url, str) else list(url)
-    rpc = Endpoints(urls, timeout=call_timeout, chain_id=chain_id)
+    rpc = Endpoints(urls, timeout=call_timeout, chain_id=chain_id, pause=retry_pause)
     limiter = trio.CapacityLimiter(READ_THREADS)
     with ExitStack() as stack:
         stack.callback(rpc.close)

@@ -116,7 +116,12 @@ class RunSite:
 
     def open(self, who: int | None, **options: Any) -> AbstractAsyncContextManager[EthereumLedger]:
         key = None if who is None else self.parties[who].account_key
-        options = {"manifest_hash": MANIFEST, "clock": MiningClock(self.chain), **options}
+        options = {
+            "manifest_hash": MANIFEST,
+            "clock": MiningClock(self.chain),
+            "retry_pause": lambda _seconds: None,
+            **options,
+        }
         return open_ledger(options.pop("url", self.url), self.run, key, **options)
 
     async def open_all(self, stack: AsyncExitStack) -> list[EthereumLedger]:
