@@ -187,6 +187,10 @@ class Transactions(Protocol):
         """Forget what is mined or replaced under a nonce below `below`."""
         ...
 
+    def release(self, chain_id: int, account: bytes) -> None:
+        """Turn foreign into replaced: whoever else sent for the account has been stopped."""
+        ...
+
 
 class Store(Protocol):
     """Durable state of one identity in one run. Every call is durable when it returns."""

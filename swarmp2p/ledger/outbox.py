@@ -110,6 +110,12 @@ class MemoryTransactions:
             or row.state not in settled
         ]
 
+    def release(self, chain_id: int, account: bytes) -> None:
+        """See Transactions.release."""
+        for row in self.rows(chain_id, account):
+            if row.state == "foreign":
+                self.mark(row, "replaced")
+
 
 class Outbox:
     """What one account sends on one chain."""

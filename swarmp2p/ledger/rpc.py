@@ -74,6 +74,8 @@ def check_url(url: str) -> SplitResult:
         host, _port = parts.hostname or "", parts.port
     except ValueError:
         raise ConfigError("the chain's URL cannot be read: expected https://HOST[:PORT]") from None
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"the chain's URL {redact(url)} has characters that no URL has")
     if parts.scheme == "https" and host:
         return parts
     if parts.scheme == "http" and _is_loopback(host):

@@ -104,6 +104,15 @@ class TransactionTable:
                 (str(chain_id), account, below),
             )
 
+    def release(self, chain_id: int, account: bytes) -> None:
+        """See Transactions.release."""
+        with self._write() as connection:
+            connection.execute(
+                f"UPDATE transactions SET state = 'replaced' WHERE {_ACCOUNT}"  # noqa: S608 - a constant
+                " AND state = 'foreign'",
+                (str(chain_id), account),
+            )
+
 
 def conflict(row: KeptTransaction) -> GuardConflictError:
     """What `keep` raises for a second call under a nonce."""

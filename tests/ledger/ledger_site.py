@@ -122,7 +122,8 @@ class RunSite:
             "retry_pause": lambda _seconds: None,
             **options,
         }
-        return open_ledger(options.pop("url", self.url), self.run, key, **options)
+        account = options.pop("account", key)
+        return open_ledger(options.pop("url", self.url), self.run, account, **options)
 
     async def open_all(self, stack: AsyncExitStack) -> list[EthereumLedger]:
         everyone = range(len(self.parties))
