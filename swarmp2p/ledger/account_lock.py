@@ -15,13 +15,27 @@ from swarmp2p.errors import AccountInUseError, StateError
 from swarmp2p.ledger.accounts import checksum
 
 
-def lock_directory(environment: Mapping[str, str]) -> Path | None:
-    """Where a user's locks lie: under XDG_STATE_HOME, or HOME's .local/state; None without both."""
-    base = environment.get("XDG_STATE_HOME") or ""
-    home = environment.get("HOME") or ""
-    if not os.path.isabs(base):  # noqa: PTH117 - text from outside that may be empty
-        base = str(Path(home) / ".local" / "state") if os.path.isabs(home) else ""  # noqa: PTH117 - as above
-    return Path(base) / "swarmp2p" / "accounts" if base else None
+def lock_directory(environment: Mapping[str, str], otherwise: Path) -> Path:
+    """Where a user's locks lie: under XDG_STATE_HOME, or HOME's .local/state.
+
+    `otherwise` is for users who have no such directory or may not write there (in a container, with
+    one node in it): only processes that share it are then kept apart.
+    """
+    base, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
+    candidates = [Path(base)] if base else [Path(home) / ".local" / "state"] if home else []
+    for candidate in candidates:
+        directory = candidate / "swarmp2p" / "accounts"
+        if directory.is_absolute() and _made(directory):
+            return directory
+    return otherwise
+
+
+def _made(directory: Path) -> bool:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK | os.X_OK)
 
 
 @contextmanager
@@ -31,28 +45,42 @@ def account_lock(directory: Path, chain_id: int, genesis: bytes, account: bytes)
     The kernel lets go of it when the process ends, however it ends. Raises AccountInUseError while
     another process holds it, StateError where the directory cannot be used.
     """
-    name = f"{chain_id}-{genesis.hex()[:16]}-{account.hex()}.lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    path = directory / f"{chain_id}-{genesis.hex()[:16]}-{account.hex()}.lock"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory / name, flags, 0o600)
+        descriptor = _locked(path, account)
     except OSError as error:
         raise StateError(
             f"the lock of account {checksum(account)} cannot be made in {directory}: "
             f"{error.strerror}; set XDG_STATE_HOME to a directory that can be written"
         ) from error
     try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: see _locked
+        os.close(descriptor)
+
+
+def _locked(path: Path, account: bytes) -> int:
+    """The descriptor of the locked file that lies under `path` now."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            # The holder before may have taken its file away between our two calls.
+            if os.path.lexists(path) and os.path.samestat(os.fstat(descriptor), path.lstat()):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                return descriptor
+        except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
             raise AccountInUseError(
                 f"process {holder or 'unknown'} of this machine already sends for account "
                 f"{checksum(account)}: stop it first; two senders of one account would replace "
                 "each other's transactions"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
+        except BaseException:
+            os.close(descriptor)
+            raise
         os.close(descriptor)

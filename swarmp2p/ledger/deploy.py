@@ -13,6 +13,7 @@ from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
 from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.signer import Signer
 from swarmp2p.ledger.transactions import MinedTransaction, Sender
 from swarmp2p.ledger.verify import verify_code
 from swarmp2p.ledger.views import RegistryReader, read_balance
@@ -61,7 +62,7 @@ class Invitation:
 class Desk:
     """One account at one endpoint, for transactions in order. Made by `open_desk`."""
 
-    def __init__(self, rpc: RpcClient, key: bytes, pause: Pause) -> None:
+    def __init__(self, rpc: RpcClient, key: bytes | Signer, pause: Pause) -> None:
         self.rpc = rpc
         self.chain_id = quantity(rpc.call("eth_chainId"))
         self.sender = Sender(rpc, key, self.chain_id)
@@ -111,7 +112,7 @@ class Desk:
 
 
 @contextmanager
-def open_desk(url: str, key: bytes, *, pause: Pause = time.sleep) -> Iterator[Desk]:
+def open_desk(url: str, key: bytes | Signer, *, pause: Pause = time.sleep) -> Iterator[Desk]:
     """A desk with a connection of its own."""
     with RpcClient(url) as rpc:
         yield Desk(rpc, key, pause)
@@ -177,7 +178,7 @@ def invite(
 
 def enrol(
     url: str,
-    account_key: bytes,
+    account: bytes | Signer,
     registry: bytes,
     *,
     peer: bytes,
@@ -186,12 +187,12 @@ def enrol(
     addresses: Sequence[str],
     pause: Pause = time.sleep,
 ) -> None:
-    """Enrol an invited account.
+    """Enrol an invited account, by its key or its signer.
 
     `proof` is the Ed25519 signature by `peer` over crypto.identity.enrol_preimage(...).
     """
     listed = ",".join(addresses)
-    with open_desk(url, account_key, pause=pause) as desk:
+    with open_desk(url, account, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed)
 
 

@@ -197,12 +197,14 @@ async def test_second_process__is_refused_on_the_same_machine(
 
 
 def test_lock__lies_in_the_users_state_directory(tmp_path: Path) -> None:
-    assert lock_directory({"HOME": "/home/a"}) == Path("/home/a/.local/state/swarmp2p/accounts")
-    assert lock_directory({"HOME": "/home/a", "XDG_STATE_HOME": "/s"}) == Path(
-        "/s/swarmp2p/accounts"
-    )
-    assert lock_directory({"XDG_STATE_HOME": "relative"}) is None
-    assert lock_directory({}) is None
+    home, other, state = tmp_path / "home", tmp_path / "other", tmp_path / "state"
+    known = home / ".local" / "state" / "swarmp2p" / "accounts"
+    assert lock_directory({"HOME": str(home)}, state) == known
+    both = {"HOME": str(home), "XDG_STATE_HOME": str(other)}
+    assert lock_directory(both, state) == other / "swarmp2p" / "accounts"
+    assert lock_directory({"XDG_STATE_HOME": "relative"}, state) == state
+    assert lock_directory({"HOME": "/proc/1"}, state) == state
+    assert lock_directory({}, state) == state
     with account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)):
         with account_lock(tmp_path / "locks", 2, bytes(32), bytes(20)):
             pass
@@ -211,6 +213,9 @@ def test_lock__lies_in_the_users_state_directory(tmp_path: Path) -> None:
             account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)),
         ):
             pass
+    with account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)):
+        pass
+    assert list((tmp_path / "locks").iterdir()) == []
 
 
 # ---- others
