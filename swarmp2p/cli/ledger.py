@@ -115,17 +115,33 @@ def invite(
 def enrol(*, config: Path, as_json: bool) -> None:
     """Enrol this site in the run that its node.toml names; it must have been invited."""
     from swarmp2p.config import SwarmConfig
-    from swarmp2p.launch import read_keys
+    from swarmp2p.launch import open_account, read_identity
+    from swarmp2p.ledger.accounts import checksum
     from swarmp2p.manifest import read_manifest
     from swarmp2p.site import enrol_site
 
     settings = SwarmConfig.from_toml(config)
-    site = read_keys(settings)
-    index = enrol_site(
-        settings.ledger_url, settings.contract(), site, read_manifest(settings.manifest)
-    )
-    values = {"name": settings.name, "account": site.address, "index": index}
+    key, manifest = read_identity(settings), read_manifest(settings.manifest)
+    with open_account(settings) as account:
+        url, run = settings.ledger_url, settings.contract()
+        index = enrol_site(url, run, key, account, manifest)
+        address = checksum(account.account)
+    values = {"name": settings.name, "account": address, "index": index}
     emit(values, [f"{settings.name} is enrolled as member {index}"], as_json=as_json)
+
+
+@ledger.command()
+@path_option("--config", required=True, help="The site's node.toml.")
+@json_option
+def release(*, config: Path, as_json: bool) -> None:
+    """Let this site send again, after another process that used its account was stopped."""
+    from swarmp2p.config import SwarmConfig
+    from swarmp2p.launch import release_account
+    from swarmp2p.ledger.accounts import checksum
+
+    settings = SwarmConfig.from_toml(config)
+    account = checksum(release_account(settings))
+    emit({"account": account}, [f"{settings.name} may send for {account}"], as_json=as_json)
 
 
 @ledger.command()

@@ -116,8 +116,14 @@ class RunSite:
 
     def open(self, who: int | None, **options: Any) -> AbstractAsyncContextManager[EthereumLedger]:
         key = None if who is None else self.parties[who].account_key
-        options = {"manifest_hash": MANIFEST, "clock": MiningClock(self.chain), **options}
-        return open_ledger(options.pop("url", self.url), self.run, key, **options)
+        options = {
+            "manifest_hash": MANIFEST,
+            "clock": MiningClock(self.chain),
+            "retry_pause": lambda _seconds: None,
+            **options,
+        }
+        account = options.pop("account", key)
+        return open_ledger(options.pop("url", self.url), self.run, account, **options)
 
     async def open_all(self, stack: AsyncExitStack) -> list[EthereumLedger]:
         everyone = range(len(self.parties))

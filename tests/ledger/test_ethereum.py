@@ -9,7 +9,6 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.ethereum import EthereumLedger
 from swarmp2p.ledger.interface import Attestation, Commit, Phase
-from swarmp2p.ledger.transactions import SentTransaction
 
 ROOT = b"\x33" * 32
 
@@ -209,40 +208,6 @@ async def test_sends__go_in_order_when_tasks_race(make_site: SiteMaker) -> None:
                 nursery.start_soon(ledger.attest, 1, 0, ROOT, AUX)
                 nursery.start_soon(ledger.join)
         assert (await ledgers[0].final_view()).last_root == ROOT
-
-
-async def test_outbox__sees_a_transaction_before_the_chain_does(make_site: SiteMaker) -> None:
-    site = make_site(2)
-    kept: list[SentTransaction] = []
-    async with site.open(0, outbox=kept.append) as ledger:
-        await ledger.genesis(GENESIS)
-    assert [sent.to for sent in kept] == [site.run]
-
-
-async def test_a_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
-    site = make_site(2)
-    kept: list[SentTransaction] = []
-    async with site.open(0, outbox=kept.append) as ledger:
-        site.chain.stop()
-        with pytest.raises(LedgerUnavailableError):
-            await ledger.commit(1, 0, commitment(0), 5, GENESIS)
-    assert kept == []
-
-
-async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: SiteMaker) -> None:
-    site = make_site(2)
-    kept: list[SentTransaction] = []
-    still = StillClock()
-    async with site.open(0, outbox=kept.append, clock=still, mine_timeout=1.0) as ledger:
-        with pytest.raises(LedgerUnavailableError, match="genesis was not mined within 1 s"):
-            await ledger.genesis(GENESIS)
-        with pytest.raises(LedgerUnavailableError, match="join was not mined"):
-            await ledger.join()
-    async with site.open(0, outbox=kept.append) as ledger:
-        await ledger.genesis(GENESIS)
-        assert (await ledger.final_view()).genesis_root == GENESIS
-    assert len({sent.nonce for sent in kept}) == 1
-    assert kept[-1].fees.price > kept[0].fees.price * 5 // 4
 
 
 async def test_account_without_ether__is_told_so(make_site: SiteMaker) -> None:
