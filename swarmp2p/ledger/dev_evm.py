@@ -155,13 +155,15 @@ class EmbeddedChain:
         self._keep(header, taken)
         return self.head
 
-    def replay(self, time: int, transactions: Iterable[bytes]) -> bytes:
+    def replay(self, time: int, transactions: Sequence[bytes]) -> bytes:
         """Mine the block that was once mined at `time` with these transactions; returns its hash.
 
-        Raises TransactionRefusedError for bytes that are no transaction.
+        Raises TransactionRefusedError where one of them is none or cannot run.
         """
         self._chain.set_header_timestamp(time)
         taken = self._apply([self._decode(raw) for raw in transactions])
+        if len(taken) != len(transactions):
+            raise TransactionRefusedError("a transaction of the block cannot run")
         header = self._chain.mine_block(blob_gas_used=0).header
         self._keep(header, taken)
         return bytes(header.hash)

@@ -5,6 +5,7 @@ its raw transactions. Playing it back gives the same hashes, so that nodes that 
 block go on. One process at a time holds the file.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -157,7 +158,8 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take; `append` has said so
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
