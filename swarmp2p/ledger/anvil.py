@@ -149,7 +149,7 @@ class AnvilChain:
         """
         chosen = self._port
         for attempt in range(PORT_TRIES):
-            self._port = chosen or _free_port(self._host)
+            self._port = _free_port(self._host, chosen)
             self._launch()
             try:
                 self._until_ready()
@@ -209,10 +209,7 @@ class AnvilChain:
             if self._process is None or self._process.poll() is not None:
                 words = self._last_words()
                 if "already in use" in words:
-                    raise ListenError(
-                        f"anvil cannot listen on {self._host} port {self._port}: it is in use; "
-                        "stop what uses the port, or choose another (port 0 takes any free one)"
-                    )
+                    raise _busy(self._host, self._port, "it is in use")
                 raise LedgerUnavailableError(f"anvil did not start: {words}")
             try:
                 answered = int(self.rpc.call("eth_chainId"), 16)
@@ -280,11 +277,26 @@ class AnvilChain:
         self.stop()
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, port: int) -> int:
+    """`port`, or any for 0, if it is free: else another chain there would answer for ours.
+
+    Raises ListenError.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        probe.bind((host, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise _busy(host, port, str(error)) from error
         return int(probe.getsockname()[1])
+
+
+def _busy(host: str, port: int, why: str) -> ListenError:
+    return ListenError(
+        f"anvil cannot listen on {host} port {port}: {why}; stop what uses the port, or choose "
+        "another (port 0 takes any free one)"
+    )
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:
