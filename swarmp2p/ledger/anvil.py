@@ -210,7 +210,10 @@ class AnvilChain:
                 words = self._last_words()
                 if "already in use" in words:
                     raise _busy(self._host, self._port, "it is in use")
-                raise LedgerUnavailableError(f"anvil did not start: {words}")
+                raise LedgerUnavailableError(
+                    f"anvil at {self._program} did not start: {words}. `--anvil never` takes the "
+                    "built-in chain"
+                )
             try:
                 answered = int(self.rpc.call("eth_chainId"), 16)
             except LedgerUnavailableError:

@@ -142,7 +142,7 @@ def test_program__that_fails_is_quoted(tmp_path: Path) -> None:
     lines = script(tmp_path / "lines", "for n in range(99): print('line', n)\nraise SystemExit(3)")
     said = started(lines)
     assert "ended with status 3; line 59; " in said
-    assert said.endswith("line 98")
+    assert "line 98. `--anvil never` takes" in said
     assert "it said nothing" in started(script(tmp_path / "mute", "raise SystemExit(3)"))
     assert "No such file" in started(tmp_path / "none")
 
