@@ -12,6 +12,7 @@ from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.errors import KeyMisusedError, NotEnrolledError
 from swarmp2p.ledger.interface import Phase
 from swarmp2p.protocol.repeats import decode_equivocation, verify_equivocation
+from swarmp2p.protocol.verdicts import Equivocation
 from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.wire.envelope import Header, decode_envelope
@@ -53,6 +54,7 @@ async def test_a_site_that_rotates_between_rounds__goes_on_under_the_new_key(aut
         first, *rest = world.peers[0].receipts
         assert old.hex() in contributors(first)
         assert all(receipt.complete and new in contributors(receipt) for receipt in rest)
+        assert "site-3" in rest[-1].contributors  # its label stays with it
         # ID-022: nobody lets the ended key in any more
         for peer in world.peers[:3]:
             admitted = peer.node._c.transport.admitted
@@ -216,6 +218,27 @@ async def test_a_fault_vote__is_posted_after_a_restart_and_then_not_again(autoju
         ((who, accused, kind, number, evidence),) = votes
         assert (who, accused, kind, number) == (0, 3, 1, 1)
         assert evidence == witness.disk.kept[world.domain, vote_key]
+
+
+@pytest.mark.parametrize("late", ["an old round", "an ended key"])
+async def test_a_stale_proof__is_kept_and_not_voted_on(autojump_clock, late):
+    async with ready_world(manifest(rounds=5), 4) as world:
+        contract, liar, witness = world.chain.contract, world.peers[3], world.peers[0]
+        key = liar.key.public
+        await until(lambda: key in witness.node.announcer._accepted)
+        first, second = witness.node.announcer._raw[key], second_body(world, liar)
+        if late == "an old round":
+            await until(lambda: contract.now.number >= 3)
+        else:
+            world.kill(3)
+            world.rotate(3, epoch=1)
+            await until(lambda: contract.now.number >= 2)
+            world.start(3)
+            await until(lambda: witness.node.view.round.round >= 2)
+        witness.node._accuse(Equivocation(first, second))
+        await finish(world, range(4))
+        assert (world.domain, f"equivocation/{key.hex()}") in witness.disk.kept
+        assert not contract.faults.votes
 
 
 async def test_a_node_that_sees_its_own_key_sign_twice__halts_and_starts_no_more(autojump_clock):
