@@ -25,13 +25,26 @@ def ledger() -> None:
 
 
 @ledger.command()
-@path_option("--dir", "folder", default="chain", show_default=True, help="For the owner's key.")
+@path_option(
+    "--dir", "folder", default="chain", show_default=True, help="The owner's key and the chain."
+)
 @click.option("--port", type=int, default=8545, show_default=True, help="0: any free one.")
 @click.option("--interval", type=float, default=1.0, show_default=True, help="Seconds per block.")
+@click.option(
+    "--anvil",
+    default="auto",
+    show_default=True,
+    metavar="auto|never|PATH",
+    help="Run Foundry's anvil instead of the built-in chain.",
+)
+@click.option("--fresh", is_flag=True, help="Forget the chain that --dir keeps.")
 @json_option
-def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
-    """Run an embedded chain on loopback until Ctrl-C. For trying out: it forgets all at its end."""
-    from swarmp2p.ledger.devchain import CHAIN_ID, owner_account, serve
+def dev(
+    *, folder: Path, port: int, interval: float, anvil: str, fresh: bool, as_json: bool
+) -> None:
+    """Run a development chain on loopback until Ctrl-C; started again, it goes on."""
+    from swarmp2p.ledger.anvil import AnvilChain
+    from swarmp2p.ledger.devchain import CHAIN_ID, open_chain, owner_account, serve
 
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,6 +52,8 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
         raise ConfigError(f"cannot create {folder}: {error.strerror}") from None
     key_file = folder / "owner.key"
     owner = owner_account(key_file)
+    chain = open_chain(owner, anvil=anvil, folder=folder, fresh=fresh, port=port, interval=interval)
+    program = "anvil" if isinstance(chain, AnvilChain) else "swarmp2p"
 
     def ready(url: str) -> None:
         values = {
@@ -46,11 +61,13 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
             "chain_id": CHAIN_ID,
             "owner": "0x" + owner.hex(),
             "owner_key": str(key_file),
+            "program": program,
         }
-        line = f"chain {CHAIN_ID} at {url}, a block every {interval:g} s; owner's key: {key_file}"
+        pace = f"a block every {interval:g} s" if interval else "blocks on request"
+        line = f"chain {CHAIN_ID} at {url} ({program}), {pace}; owner's key: {key_file}"
         emit(values, [line], as_json=as_json)
 
-    serve(owner=owner, ready=ready, port=port, interval=interval)
+    serve(chain, ready=ready)
 
 
 @ledger.command()
@@ -115,17 +132,33 @@ def invite(
 def enrol(*, config: Path, as_json: bool) -> None:
     """Enrol this site in the run that its node.toml names; it must have been invited."""
     from swarmp2p.config import SwarmConfig
-    from swarmp2p.launch import read_keys
+    from swarmp2p.launch import open_account, read_identity
+    from swarmp2p.ledger.accounts import checksum
     from swarmp2p.manifest import read_manifest
     from swarmp2p.site import enrol_site
 
     settings = SwarmConfig.from_toml(config)
-    site = read_keys(settings)
-    index = enrol_site(
-        settings.ledger_url, settings.contract(), site, read_manifest(settings.manifest)
-    )
-    values = {"name": settings.name, "account": site.address, "index": index}
+    key, manifest = read_identity(settings), read_manifest(settings.manifest)
+    with open_account(settings) as account:
+        url, run = settings.ledger_url, settings.contract()
+        index = enrol_site(url, run, key, account, manifest)
+        address = checksum(account.account)
+    values = {"name": settings.name, "account": address, "index": index}
     emit(values, [f"{settings.name} is enrolled as member {index}"], as_json=as_json)
+
+
+@ledger.command()
+@path_option("--config", required=True, help="The site's node.toml.")
+@json_option
+def release(*, config: Path, as_json: bool) -> None:
+    """Let this site send again, after another process that used its account was stopped."""
+    from swarmp2p.config import SwarmConfig
+    from swarmp2p.launch import release_account
+    from swarmp2p.ledger.accounts import checksum
+
+    settings = SwarmConfig.from_toml(config)
+    account = checksum(release_account(settings))
+    emit({"account": account}, [f"{settings.name} may send for {account}"], as_json=as_json)
 
 
 @ledger.command()

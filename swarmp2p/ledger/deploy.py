@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
-from swarmp2p.ledger.views import RegistryReader, hexed, quantity, read_balance, verify_code
+from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.transactions import MinedTransaction, Sender
+from swarmp2p.ledger.verify import verify_code
+from swarmp2p.ledger.views import RegistryReader, read_balance
+from swarmp2p.seams import KeptTransaction
 
 Pause = Callable[[float], None]
 
@@ -61,13 +64,13 @@ class Invitation:
 class Desk:
     """One account at one endpoint, for transactions in order. Made by `open_desk`."""
 
-    def __init__(self, rpc: RpcClient, key: bytes, pause: Pause) -> None:
+    def __init__(self, rpc: RpcClient, key: bytes | Signer, pause: Pause) -> None:
         self.rpc = rpc
         self.chain_id = quantity(rpc.call("eth_chainId"))
         self.sender = Sender(rpc, key, self.chain_id)
         self._pause = pause
         self._nonce: int | None = None
-        self._waiting: list[tuple[str, SentTransaction]] = []
+        self._waiting: list[tuple[str, KeptTransaction]] = []
 
     def send(self, what: str, to: bytes, data: bytes, *, gas: int, value: int = 0) -> None:
         """Send without waiting, so that many fit in one block."""
@@ -111,7 +114,7 @@ class Desk:
 
 
 @contextmanager
-def open_desk(url: str, key: bytes, *, pause: Pause = time.sleep) -> Iterator[Desk]:
+def open_desk(url: str, key: bytes | Signer, *, pause: Pause = time.sleep) -> Iterator[Desk]:
     """A desk with a connection of its own."""
     with RpcClient(url) as rpc:
         yield Desk(rpc, key, pause)
@@ -178,7 +181,7 @@ def invite(
 
 def enrol(
     url: str,
-    account_key: bytes,
+    account: bytes | Signer,
     registry: bytes,
     *,
     peer: bytes,
@@ -187,12 +190,12 @@ def enrol(
     addresses: Sequence[str],
     pause: Pause = time.sleep,
 ) -> None:
-    """Enrol an invited account.
+    """Enrol an invited account, by its key or its signer.
 
     `proof` is the Ed25519 signature by `peer` over crypto.identity.enrol_preimage(...).
     """
     listed = ",".join(addresses)
-    with open_desk(url, account_key, pause=pause) as desk:
+    with open_desk(url, account, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed)
 
 
