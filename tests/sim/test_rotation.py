@@ -12,7 +12,8 @@ from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.errors import KeyMisusedError, NotEnrolledError
 from swarmp2p.ledger.interface import Phase
 from swarmp2p.protocol.repeats import decode_equivocation, verify_equivocation
-from swarmp2p.seams import Slot
+from swarmp2p.protocol.verdicts import Equivocation
+from swarmp2p.seams import Outcome, Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.wire.envelope import Header, decode_envelope
 from swarmp2p.wire.messages import encode_update_manifest
@@ -53,6 +54,7 @@ async def test_a_site_that_rotates_between_rounds__goes_on_under_the_new_key(aut
         first, *rest = world.peers[0].receipts
         assert old.hex() in contributors(first)
         assert all(receipt.complete and new in contributors(receipt) for receipt in rest)
+        assert "site-3" in rest[-1].contributors  # its label stays with it
         # ID-022: nobody lets the ended key in any more
         for peer in world.peers[:3]:
             admitted = peer.node._c.transport.admitted
@@ -68,8 +70,8 @@ async def test_a_site_that_rotates_after_its_commit__is_relayed_and_attests(auto
         await until(lambda: all(old in peer.node.announcer._accepted for peer in world.peers[:3]))
         assert contract.now.phase is Phase.ATTEMPT
         world.kill(3)
-        world.rotate(3, epoch=7)
-        await until(lambda: world.chain.final_view().members[3].key_epoch == 7)
+        world.rotate(3, epoch=8)
+        await until(lambda: world.chain.final_view().members[3].key_epoch == 8)
         signed = []
         await begin_again(world, 3)
         publish = site.node._c.transport.publish
@@ -79,6 +81,10 @@ async def test_a_site_that_rotates_after_its_commit__is_relayed_and_attests(auto
             await publish(topic, data)
 
         site.node._c.transport.publish = watched
+        connected = world.peers[0].node._c.transport.peers
+        await until(lambda: site.key.public in connected())
+        assert min(connected()) != site.key.public
+        assert world.peers[0].node.steps._providers(old)[0] == site.key.public  # the owner first
         world.network.tamper = None
         await finish(world, range(4))
         assert_same_end(world.peers)
@@ -88,7 +94,7 @@ async def test_a_site_that_rotates_after_its_commit__is_relayed_and_attests(auto
         assert site.key.public.hex() in contributors(world.peers[0].receipts[1])
         assert {shared(peer)[0] for peer in world.peers[:3]} == {shared(site)[0]}
         own = {header.key_epoch for header in signed if header.sender == site.key.public}
-        assert own == {7}
+        assert own == {8}
         assert {header.round for header in signed if header.sender == old} <= {1}
 
 
@@ -155,7 +161,7 @@ async def test_a_commit_of_a_key_that_ended_since__is_never_revealed(autojump_cl
 
 def second_body(world, liar):
     """The liar's manifest of the open round again: it opens the commitment as the first does."""
-    first = world.peers[0].node.announcer._accepted[liar.key.public]
+    first = liar.node.steps._manifest(liar.node.steps.update)
     changed = replace(first, metrics=(("forged", 1 << 63),))
     number = world.chain.contract.now.number
     header = Header(KIND_UPDATE_MANIFEST, WIRE_VERSION, 0, number, 0, 0, liar.key.public)
@@ -218,19 +224,36 @@ async def test_a_fault_vote__is_posted_after_a_restart_and_then_not_again(autoju
         assert evidence == witness.disk.kept[world.domain, vote_key]
 
 
+@pytest.mark.parametrize("late", ["an old round", "an ended key"])
+async def test_a_stale_proof__is_kept_and_not_voted_on(autojump_clock, late):
+    async with ready_world(manifest(rounds=5), 4) as world:
+        contract, liar, witness = world.chain.contract, world.peers[3], world.peers[0]
+        key = liar.key.public
+        await until(lambda: key in witness.node.announcer._accepted)
+        first, second = witness.node.announcer._raw[key], second_body(world, liar)
+        if late == "an old round":
+            await until(lambda: contract.now.number >= 3)
+        else:
+            world.kill(3)
+            world.rotate(3, epoch=1)
+            await until(lambda: contract.now.number >= 2)
+            world.start(3)
+            await until(lambda: witness.node.view.round.round >= 2)
+        witness.node._accuse(Equivocation(first, second))
+        await finish(world, range(4))
+        assert (world.domain, f"equivocation/{key.hex()}") in witness.disk.kept
+        assert not contract.faults.votes
+
+
 async def test_a_node_that_sees_its_own_key_sign_twice__halts_and_starts_no_more(autojump_clock):
     with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - the world is what fails
         async with ready_world(manifest(rounds=2), 4) as world:
             robbed = world.peers[3]
-            await until(
-                lambda: (
-                    robbed.node.announcer._own is not None
-                    and robbed.key.public in world.peers[0].node.announcer._accepted
-                )
-            )
+            await until(lambda: robbed.node.announcer._own is not None)
             stolen = second_body(world, robbed)
             disk = robbed.disk
-            await world.peers[1].node._c.transport.publish(robbed.node.announcer.topic, stolen)
+            other = world.peers[1].key.public
+            assert robbed.node.announcer._received(other, stolen) is Outcome.REJECT
             await trio.sleep(100)
     assert caught.group_contains(KeyMisusedError, match="nothing more is signed")
     kept = disk.kept[world.domain, f"equivocation/{robbed.key.public.hex()}"]
