@@ -1,7 +1,7 @@
 """The blocks of the embedded chain: py-evm, a pool of transactions, and what can be asked of them.
 
 No network, no threads, no timer: `devchain.py` owns those and holds one lock around every call.
-Everything lives in memory; `on_block` and `replay` let a journal bring it back.
+Everything lives in memory; a keeper is told of it, and `replay` and `restore` bring it back.
 """
 
 import sys
