@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FaultyPeer:
-    """One faulty peer; all of them always vote to stop and call for the next attempt."""
+    """One faulty peer; they all vote to stop, and call for the next attempt once they may."""
 
     def __init__(self, number: int, world: "World", strategy: str) -> None:
         self.number, self.world, self.strategy = number, world, strategy
@@ -31,15 +31,18 @@ class FaultyPeer:
         world, now, me = self.world, self.world.chain.now, self.number
         if world.chain.finished or world.block < world.setting.adversary_from:
             return
-        world.place(Tx("stop", me))
-        if world.rng.random() < 0.1:
+        again = world.rng.random() < 0.1
+        if again or me not in world.chain.stop_votes:
+            world.place(Tx("stop", me))
+        if again:
             world.place(Tx("join", me))
         if not world.rules.no_idle_void:
             world.place(Tx("idle void", me, now.number))
         if now.phase == COMMIT and self.strategy != "silent" and me not in now.commits:
             world.place(Tx("commit", me, now.number, base=now.base))
         if now.phase == ATTEMPT:
-            world.place(Tx("next attempt", me, now.number, now.attempt))
+            if again or world.block > now.exchange_deadline:
+                world.place(Tx("next attempt", me, now.number, now.attempt))
             if me in now.roster:
                 self._post(now)
 
