@@ -22,7 +22,7 @@ def test_run__keeps_its_invariants_under_arbitrary_calls() -> None:
             derandomize=True,
             database=None,
             deadline=None,
-            max_examples=25,
+            max_examples=30,
             stateful_step_count=40,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
