@@ -210,6 +210,33 @@ async def test_sends__go_in_order_when_tasks_race(make_site: SiteMaker) -> None:
         assert (await ledgers[0].final_view()).last_root == ROOT
 
 
+async def test_a_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    async with site.open(0) as ledger:
+        await ledger.recover(kept)
+        site.chain.stop()
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.commit(1, 0, commitment(0), 5, GENESIS)
+    assert kept.rows(site.chain.chain_id, site.parties[0].account) == []
+
+
+async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: SiteMaker) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    async with site.open(0, clock=StillClock(), mine_timeout=1.0, bump_after=0.5) as ledger:
+        await ledger.recover(kept)
+        with pytest.raises(LedgerUnavailableError, match="genesis was not mined within 1 s"):
+            await ledger.genesis(GENESIS)
+        with pytest.raises(LedgerUnavailableError, match="an earlier call was not mined"):
+            await ledger.join()
+    rows = kept.rows(site.chain.chain_id, site.parties[0].account)
+    async with site.open(0) as ledger:
+        await ledger.recover(kept)
+        await ledger.genesis(GENESIS)
+        assert (await ledger.final_view()).genesis_root == GENESIS
+    assert rows[-1].price > rows[0].price * 5 // 4
+    assert len({(row.nonce, row.data) for row in rows}) == 1  # the same call, LEDGER-041
+
+
 async def test_account_without_ether__is_told_so(make_site: SiteMaker) -> None:
     site = make_site(2)
     async with site.open(0) as ledger:

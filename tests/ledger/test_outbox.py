@@ -276,7 +276,7 @@ async def test_foreign_transaction_in_the_pool__is_not_competed_with(make_site: 
 # ---- prices, gaps, lies
 
 
-async def test_stuck_call__is_offered_an_eighth_more_a_bounded_number_of_times(
+async def test_stuck_call__is_offered_more_a_bounded_number_of_times(
     make_site: SiteMaker,
 ) -> None:
     site, kept = make_site(2), MemoryTransactions()
@@ -400,16 +400,6 @@ async def test_refusal__is_still_told_with_its_reason(make_site: SiteMaker) -> N
         await ledger.genesis(GENESIS)
         with pytest.raises(TransactionRevertedError, match="GenesisStands"):
             await ledger.genesis(bytes(31) + b"\x01")
-
-
-async def test_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
-    site, kept = make_site(2), MemoryTransactions()
-    async with site.open(0) as ledger:
-        await ledger.recover(kept)
-        site.chain.stop()
-        with pytest.raises(LedgerUnavailableError):
-            await ledger.genesis(GENESIS)
-    assert rows_of(kept, site) == []
 
 
 async def test_rows__are_pruned_once_final(
