@@ -9,6 +9,7 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.ethereum import EthereumLedger
 from swarmp2p.ledger.interface import Attestation, Commit, Phase
+from swarmp2p.ledger.outbox import MemoryTransactions
 
 ROOT = b"\x33" * 32
 
