@@ -233,6 +233,8 @@ class EthereumLedger:
         gas = GAS.get(function, GAS_OTHERWISE)
         async with self._sending:
             landed = await self._settle_earlier(outbox)
+            if await self._read(lambda: outbox.standing_call(to, data)) is not None:
+                return
             if landed is None or landed.flight.call != (to, data):
                 self._rpc.refuse_while_disagreeing()  # LEDGER-034
                 flight = await self._send(lambda: outbox.post(to, data, gas))

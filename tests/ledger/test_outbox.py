@@ -402,6 +402,26 @@ async def test_refusal__is_still_told_with_its_reason(make_site: SiteMaker) -> N
             await ledger.genesis(bytes(31) + b"\x01")
 
 
+async def test_call_in_a_block_that_is_not_final__is_not_sent_again(make_site: SiteMaker) -> None:
+    site, kept = make_site(2, depth=6), MemoryTransactions()
+    async with site.open(0) as ledger:
+        await ledger.recover(kept)
+        await ledger.genesis(GENESIS)
+        await ledger.genesis(GENESIS)  # a node asks so while no final view shows it
+        assert (await ledger.final_view()).genesis_root == bytes(32)
+        assert len(rows_of(kept, site)) == 1
+        first, second = ("/ip4/127.0.0.1/tcp/8",), ("/ip4/127.0.0.1/tcp/9",)
+        for addresses in (first, second, second, first):
+            await ledger.set_addresses(addresses)
+        assert len(rows_of(kept, site)) == 4  # the second `second` alone was spared
+        site.chain.mine(12)
+        assert (await ledger.final_view()).members[0].addresses == first
+        await ledger.join()
+        site.chain.mine(6)
+        await ledger.join()  # the first is final: what it did may have been undone since
+    assert len(rows_of(kept, site)) == 6
+
+
 async def test_rows__are_pruned_once_final(
     make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
