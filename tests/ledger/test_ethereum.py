@@ -2,7 +2,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import trio
-from ledger_site import AUX, GENESIS, RunSite, SiteMaker
+from ledger_site import AUX, GENESIS, RunSite, SiteMaker, StillClock, rows_of
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError, TransactionRevertedError
 from swarmp2p.ledger import deploy
@@ -218,7 +218,7 @@ async def test_a_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
         site.chain.stop()
         with pytest.raises(LedgerUnavailableError):
             await ledger.commit(1, 0, commitment(0), 5, GENESIS)
-    assert kept.rows(site.chain.chain_id, site.parties[0].account) == []
+    assert rows_of(kept, site) == []
 
 
 async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: SiteMaker) -> None:
@@ -229,7 +229,7 @@ async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: Sit
             await ledger.genesis(GENESIS)
         with pytest.raises(LedgerUnavailableError, match="an earlier call was not mined"):
             await ledger.join()
-    rows = kept.rows(site.chain.chain_id, site.parties[0].account)
+    rows = rows_of(kept, site)
     async with site.open(0) as ledger:
         await ledger.recover(kept)
         await ledger.genesis(GENESIS)
@@ -251,23 +251,6 @@ async def test_reader__refuses_to_send(make_site: SiteMaker) -> None:
     async with site.open(None) as ledger:
         with pytest.raises(LocalProtocolError, match="only reads"):
             await ledger.join()
-
-
-class StillClock:
-    """Time passes, and no block comes."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-
-    def now(self) -> float:
-        return self._now
-
-    def wall(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self._now += seconds
-        await trio.lowlevel.checkpoint()
 
 
 def spend_all(site: RunSite, who: int, balance: int) -> None:
