@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from fault_proxy import FaultProxy, Forward, Request, on, result
+from fault_proxy import FaultProxy, Forward, Request, on, refusal, result
 from ledger_site import GENESIS, MiningClock, RunSite, SiteMaker, StillClock, rows_of
 
 from swarmp2p.errors import AccountInUseError, LedgerUnavailableError, TransactionRevertedError
@@ -14,7 +14,7 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.outbox import MAX_BUMPS, MemoryTransactions, Outbox
 from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import Sender
+from swarmp2p.ledger.transactions import Answer, Sender
 from swarmp2p.store.state import SqliteStore, open_store
 
 HERE = Path(__file__).parent
@@ -87,6 +87,43 @@ async def test_foreign_transaction_in_the_pool__is_not_competed_with(make_site: 
                 await ledger.genesis(GENESIS)
             site.chain.mine()
             await ledger.genesis(GENESIS)
+
+
+def test_desk__is_told_of_a_nonce_that_is_used(make_site: SiteMaker) -> None:
+    site = make_site(2)
+    with (
+        sender_of(site) as sender,
+        pytest.raises(LedgerUnavailableError, match="does another process send"),
+    ):
+        sender.send(site.run, call_of("join"), gas=1_500_000, nonce=0)
+
+
+@pytest.mark.parametrize(
+    ("says", "answer"),
+    [
+        ("already known", Answer.TAKEN),
+        ("AlreadyKnown", Answer.TAKEN),
+        ("Known transaction", Answer.TAKEN),
+        ("transaction already imported", Answer.TAKEN),
+        ("replacement transaction underpriced", Answer.UNDERPRICED),
+        ("max fee per gas less than block base fee", Answer.UNDERPRICED),
+        ("nonce too low: next nonce 5, tx nonce 4", Answer.NONCE_USED),
+        ("OldNonce", Answer.NONCE_USED),
+        ("exceeds block gas limit", None),
+    ],
+)
+def test_refusals_of_a_send__are_told_apart(
+    make_site: SiteMaker, says: str, answer: Answer | None
+) -> None:
+    site = make_site(2)
+    with FaultProxy(site.url) as proxy, sender_of(site, url=proxy.url) as sender:
+        row = sender.sign(site.run, call_of("join"), 1_500_000, 1, sender.fees())
+        proxy.fault = lambda request, _forward: refusal(request, -32000, says)
+        if answer is None:
+            with pytest.raises(LedgerUnavailableError, match=says):
+                sender.broadcast(row)
+        else:
+            assert sender.broadcast(row) is answer
 
 
 # ---- prices, gaps, lies
