@@ -1,11 +1,13 @@
 """The outbox: what was signed is never lost, never signed twice, and others are noticed."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import trio
 from fault_proxy import FaultProxy, Forward, Request, on, refusal, result
 from ledger_site import GENESIS, MiningClock, RunSite, SiteMaker, StillClock, rows_of
 
@@ -168,6 +170,58 @@ async def test_lower_nonce_lost_from_the_pool__is_sent_again(make_site: SiteMake
         head = site.chain.mine()
         assert outbox.reconcile(head).waiting == ()
     assert [row.state for row in rows_of(kept, site)] == ["mined", "mined"]
+
+
+async def test_block_that_a_reorganisation_dropped__its_call_is_sent_again(
+    make_site: SiteMaker,
+) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    with FaultProxy(site.url) as proxy, sender_of(site, url=proxy.url) as sender:
+        outbox = Outbox(sender, kept)
+        raw = outbox.post(site.run, call_of("join"), 1_500_000).last.raw
+        site.chain.mine()
+        assert outbox.look(1) is not None
+        before = len(proxy.seen)
+
+        def dropped(request: Request, forward: Forward) -> object:
+            answers = {
+                "eth_getTransactionCount": "0x1",
+                "eth_getTransactionReceipt": None,
+                SEND: "0x" + "00" * 32,
+            }
+            method = request["method"]
+            return result(request, answers[method]) if method in answers else forward()
+
+        proxy.fault = dropped
+        assert [flight.nonce for flight in outbox.reconcile(0).waiting] == [1]
+        again = [r["params"][0] for r in proxy.seen[before:] if r["method"] == SEND]
+    assert again == ["0x" + raw.hex()]
+
+
+async def test_cancelled_call__goes_on_where_it_was(make_site: SiteMaker) -> None:
+    """What is being sent when its task is cancelled is neither lost nor signed again."""
+    site, kept = make_site(2), MemoryTransactions()
+    under_way, go_on = threading.Event(), threading.Event()
+    with FaultProxy(site.url) as proxy:
+
+        def held(request: Request, forward: Forward) -> object:
+            if request["method"] == SEND:
+                under_way.set()
+                go_on.wait(30)
+            return forward()
+
+        proxy.fault = held
+        async with site.open(0, url=proxy.url) as ledger:
+            await ledger.recover(kept)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ledger.genesis, GENESIS)
+                await trio.to_thread.run_sync(under_way.wait)
+                nursery.cancel_scope.cancel()
+                go_on.set()
+            assert [row.state for row in rows_of(kept, site)] == ["sent"]
+            await ledger.genesis(GENESIS)
+            assert (await ledger.final_view()).genesis_root == GENESIS
+    assert len(rows_of(kept, site)) == 1
 
 
 async def test_send_that_timed_out__is_repeated_with_the_same_bytes_only(
