@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
+from swarmp2p.ledger.refusals import rehearse
 from swarmp2p.ledger.rpc import RpcClient
 from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
 from swarmp2p.ledger.views import RegistryReader, hexed, quantity, read_balance, verify_code
@@ -95,11 +96,15 @@ class Desk:
         self._waiting.clear()
         return done
 
-    def call(self, name: str, contract: bytes, function: str, *arguments: object) -> None:
-        """Call a function of SwarmRun or SwarmRegistry and wait."""
+    def call(self, name: str, contract: bytes, function: str, *arguments: object) -> int:
+        """Call a function of SwarmRun or SwarmRegistry; the block it was mined in.
+
+        Raises TransactionRevertedError; what is refused beforehand costs nothing.
+        """
         data = contract_abi(name).call_data(function, *arguments)
+        rehearse(self.rpc, self.sender.account, function, contract, data)
         self.send(function, contract, data, gas=CALL_GAS)
-        self.finish()
+        return self.finish()[-1].block
 
     def deploy(self, name: str, *arguments: object) -> bytes:
         """Deploy SwarmRun or SwarmRegistry; returns its address, its code compared."""
