@@ -57,7 +57,7 @@ def changes(before: Look, after: Look, rounds: Sequence[RoundView]) -> list[Chan
     found = list(_members(before.view, after.view))
     if not any(before.view.genesis_root) and any(after.view.genesis_root):
         found.append(Change("genesis", block, more={"root": after.view.genesis_root.hex()}))
-        found += _opened(after.view.round)
+        found += _opened(rounds[0])
     for view in rounds:
         old = before.view.round if view.round == before.view.round.round else None
         found += _round(old, view, block)
