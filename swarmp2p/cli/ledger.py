@@ -71,6 +71,12 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
 @click.option("--url", default=DEV_URL, show_default=True, help="The chain's endpoint.")
 @account_options
 @click.option("--registry", help="Use a registry that is already deployed.")
+@path_option(
+    "--write",
+    "configs",
+    multiple=True,
+    help="Put the run's address into this node.toml, which names none yet. Repeatable.",
+)
 @json_option
 def deploy(
     *,
@@ -80,6 +86,7 @@ def deploy(
     passphrase_fd: int | None,
     passphrase_file: Path | None,
     registry: str | None,
+    configs: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Deploy a run (and a registry of members) for the terms in run.toml.
@@ -91,10 +98,12 @@ def deploy(
     from swarmp2p.ledger.refusals import explaining
     from swarmp2p.manifest import read_manifest
     from swarmp2p.run_terms import check_fit
-    from swarmp2p.site import run_settings
+    from swarmp2p.site import check_no_run, run_settings, set_run
 
     terms = read_manifest(manifest)
     check_fit(terms)
+    for config in configs:
+        check_no_run(config)
     where = run_address(registry, "--registry") if registry else None
     if owner_key is None:
         raise click.UsageError("give --owner-key FILE: it pays, and it governs a new registry")
@@ -102,6 +111,8 @@ def deploy(
     with explaining():
         where = where or actions.deploy_registry(url, key)
         run = actions.deploy_run(url, key, run_settings(terms, where))
+    for config in configs:
+        set_run(config, run)
     values = {
         "run": "0x" + run.hex(),
         "registry": "0x" + where.hex(),
@@ -110,7 +121,7 @@ def deploy(
     }
     lines = [f"{name:16} {value}" for name, value in values.items() if name != "terms"]
     lines += [f"{name:16} {value}" for name, value in _terms(terms).items()]
-    lines.append("put the run's address into each site's node.toml: [ledger] run")
+    lines.append("each site needs run.toml, and the run's address in node.toml: [ledger] run")
     emit(values, lines, as_json=as_json)
 
 

@@ -4,6 +4,7 @@ Governed calls (invite, revoke, attach) come from the owner, or are votes of mem
 handed over; what is printed says which.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,27 +18,41 @@ from swarmp2p.errors import ConfigError
 if TYPE_CHECKING:
     from swarmp2p.ledger.governance import Outcome
 
+MAX_SITE = 4096  # bytes of a site's public names; they have about 250
 FUNDS = 10**18  # wei: one ether, for the gas of some thousand transactions
 
 
 @click.command()
 @place_options
 @account_options
-@click.option("--account", required=True, help="The site's account, 0x...")
-@click.option("--peer", required=True, help="The site's peer key, 64 hex digits.")
+@click.option("--account", help="The site's account, 0x...")
+@click.option("--peer", help="The site's peer key, 64 hex digits.")
+@path_option("--site", help="What the site sent: `keys show --json` in a file, for both of them.")
 @click.option("--fund", is_flag=True, help="Also send one ether for gas (development chains).")
 @json_option
-def invite(*, account: str, peer: str, fund: bool, as_json: bool, **where: Any) -> None:
+def invite(
+    *,
+    account: str | None,
+    peer: str | None,
+    site: Path | None,
+    fund: bool,
+    as_json: bool,
+    **where: Any,
+) -> None:
     """Invite a site: this account with this peer key may enrol.
 
     As the owner, at once. After the hand-over, as a member: a vote for exactly this invitation.
     """
     from swarmp2p.ledger.accounts import parse_account
 
-    site, key = parse_account(account), parse_peer(peer, "--peer")
-    outcome = _govern(where, "invite", "0x" + site.hex(), key)
+    if site is not None:
+        account, peer = _site_names(site)
+    if account is None or peer is None:
+        raise click.UsageError("give --account and --peer, or --site FILE")
+    address, key = parse_account(account), parse_peer(peer, "--peer")
+    outcome = _govern(where, "invite", "0x" + address.hex(), key)
     if fund and outcome.passed:
-        _fund(where, site)
+        _fund(where, address)
     values = {"account": account, "peer": peer, **_votes(outcome)}
     emit(values, _outcome(outcome, f"invited {account} with peer {peer[:8]}"), as_json=as_json)
 
@@ -139,6 +154,22 @@ def retract(*, vote: str, as_json: bool, **where: Any) -> None:
     registry = read_terms(place.url, place.run).registry
     governance.retract(place.url, key, registry, name)
     emit({"retracted": "0x" + name.hex()}, ["the vote is taken back"], as_json=as_json)
+
+
+def _site_names(file: Path) -> tuple[str, str]:
+    """The account and the peer key in what `keys show --json` or `init --json` printed."""
+    try:
+        values = json.loads(file.read_bytes()[:MAX_SITE])
+        account, peer = values["account"], values["peer"]
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        account = peer = None
+    if not isinstance(account, str) or not isinstance(peer, str):
+        raise ConfigError(
+            f"{file} is not what `swarmp2p keys show --json` prints: expected 'account' and 'peer'"
+        )
+    return account, peer
 
 
 def _confirm(question: str) -> None:
