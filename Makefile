@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/pip --disable-pip-version-check
 SECONDS ?= 60
 export PYTHON VENV
 
-.PHONY: demo test vectors fuzz oracle lint format contracts-check prerequisites clean
+.PHONY: demo test vectors fuzz soak oracle lint format contracts-check prerequisites clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/swarmp2p demo $(DEMO)
@@ -33,6 +33,10 @@ format: $(VENV)/.installed-dev
 
 fuzz: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m fuzz.run --seconds $(SECONDS) $(if $(RUNS),--runs $(RUNS)) $(TARGETS)
+
+# What takes too long for `make test`: four node processes, fifty rounds of blocks of one second.
+soak: $(VENV)/.installed-dev
+	$(VENV)/bin/python benchmarks/ledger_rounds.py --rounds 50
 
 contracts-check: $(VENV)/.installed-dev
 	scripts/contracts_check.sh

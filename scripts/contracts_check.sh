@@ -8,5 +8,5 @@ if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     echo "contracts: not checked, there is no Node here"
     exit 0
 fi
-[ -d contracts/node_modules/solc ] || (cd contracts && npm ci --silent --no-audit --no-fund)
+[ -d contracts/node_modules/solc ] && [ -d contracts/node_modules/@foundry-rs ] || (cd contracts && npm ci --silent --no-audit --no-fund)
 "${VENV:-.venv}/bin/python" contracts/build.py --check

@@ -19,7 +19,8 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 "$bin/coverage" erase
-"$bin/coverage" run -m pytest "$@" | tee "$log"
+# One worker for each core: most tests compute in one thread. tests/conftest.py says which go together.
+"$bin/coverage" run -m pytest -n "$(nproc)" --dist loadgroup --no-loadscope-reorder "$@" | tee "$log"
 "$bin/coverage" combine --quiet
 "$bin/coverage" json --quiet -o - >"$log.json"
 "$bin/python" scripts/coverage_thresholds.py <"$log.json"

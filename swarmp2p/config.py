@@ -17,7 +17,10 @@ class SwarmConfig:
     chain; `linger` how long the node goes on serving after its program has ended, so that slower
     peers get the last round's chunks; `announce` the multiaddrs to put on the chain where they are
     not those listened on. `program` is "package.module:function", called with the
-    Swarm; None: the node only relays and serves. `weight` is the declared weight (training
+    Swarm; None: the node only relays and serves. `ledger_urls` are the chain's endpoints, compared
+    where there are several; `ledger_url`, the first of them, serves commands that look once.
+    `signer` is the URL of an external signer of the account `signer_account`, 20 bytes; None: the
+    key is in the keystore `account`. `weight` is the declared weight (training
     examples) where the program gives none.
     """
 
@@ -27,7 +30,7 @@ class SwarmConfig:
     identity: Path
     account: Path
     passphrase_file: Path
-    ledger_url: str
+    ledger_url: str = field(repr=False)  # URLs may hold keys
     run: str
     manifest: Path
     receipts: Path
@@ -38,6 +41,9 @@ class SwarmConfig:
     labels: dict[bytes, str] = field(default_factory=dict)
     poll: float = 0.2
     linger: float = 5.0
+    ledger_urls: tuple[str, ...] = field(default=(), repr=False)
+    signer: str | None = field(default=None, repr=False)
+    signer_account: bytes = b""
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> "SwarmConfig":
@@ -49,6 +55,8 @@ class SwarmConfig:
         table.end()
         state = file.parent / node.take("state", str, "state")
         weight = train.take("weight", int, None)
+        urls, signer = ledger.words("url"), keys.take("signer", str, None)
+        account = keys.take("account", str, "keys/account.json" if signer is None else ...)
         config = cls(
             name=node.take("name", str),
             state=state,
@@ -59,9 +67,12 @@ class SwarmConfig:
             labels=_labels(peers),
             announce=tuple(str(text) for text in node.take("announce", list, [])),
             identity=file.parent / keys.take("identity", str, "keys/identity.key"),
-            account=file.parent / keys.take("account", str, "keys/account.json"),
+            account=file.parent / account,
             passphrase_file=file.parent / keys.take("passphrase_file", str, "keys/passphrase"),
-            ledger_url=ledger.take("url", str),
+            ledger_url=urls[0],
+            ledger_urls=urls,
+            signer=signer,
+            signer_account=b"" if signer is None else _address(account, f"{keys.where} 'account'"),
             run=ledger.take("run", str),
             manifest=file.parent / ledger.take("manifest", str, "run.toml"),
             program=_program(train.take("program", str, None), file.parent),
@@ -118,6 +129,20 @@ def _labels(peers: Table) -> dict[bytes, str]:
             raise ConfigError(f"{peers.where}: {name!r} is {key!r}; expected 64 hex digits")
         labels[bytes.fromhex(key)] = name
     return labels
+
+
+def _address(text: str, where: str) -> bytes:
+    """0x and 40 hex digits -> 20 bytes; whose capitals must be right is checked by the ledger."""
+    try:
+        value = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        value = b""
+    if len(value) != 20:
+        raise ConfigError(
+            f"{where} is {text!r}; with a signer, expected the account's address, 0x and 40 hex"
+            " digits"
+        )
+    return value
 
 
 def _is_key(text: str) -> bool:

@@ -11,7 +11,10 @@ SwarmError
 │   └── GuardConflictError        a slot is already signed with other bytes
 ├── LedgerError
 │   ├── LedgerUnavailableError    no answer, or an answer that makes no sense
+│   │   ├── LedgerDisagreementError   two endpoints answer differently; nothing is signed
+│   │   └── SignerError           the external signer refused, or signed something else
 │   ├── TransactionRevertedError  the contract refused; `reason` is its error's name
+│   ├── AccountInUseError         another process sends for this account; nothing more is signed
 │   ├── NotEnrolledError          this node's keys are not enrolled, or are revoked
 │   └── DeepReorganisationError   a block that was final has gone; the node halts
 ├── TransportError
@@ -74,6 +77,18 @@ class LedgerError(SwarmError):
 
 class LedgerUnavailableError(LedgerError):
     """The endpoint does not answer, or what answers is not the chain we expect."""
+
+
+class LedgerDisagreementError(LedgerUnavailableError):
+    """Endpoints that should show one chain show two. Nothing is signed until they agree again."""
+
+
+class SignerError(LedgerUnavailableError):
+    """The external signer does not sign, or signed something else than was asked."""
+
+
+class AccountInUseError(LedgerError):
+    """A transaction of this account is not ours: another process holds the key and sends."""
 
 
 class TransactionRevertedError(LedgerError):

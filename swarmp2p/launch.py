@@ -4,8 +4,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ from swarmp2p.config import SwarmConfig
 from swarmp2p.control import serve_control
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey, Secret
-from swarmp2p.errors import StateError
+from swarmp2p.errors import ConfigError, StateError
+from swarmp2p.ledger.account_lock import lock_directory
 from swarmp2p.ledger.accounts import MAX_KEYSTORE, load_account
-from swarmp2p.ledger.ethereum import open_ledger
+from swarmp2p.ledger.ethereum import EthereumLedger, open_ledger
 from swarmp2p.ledger.interface import Block
+from swarmp2p.ledger.look import read_head
+from swarmp2p.ledger.signer import LocalSigner, RemoteSigner, Signer
 from swarmp2p.manifest import RunManifest, read_manifest
 from swarmp2p.net.host import open_transport
 from swarmp2p.node.context import Context
@@ -87,9 +90,39 @@ def read_identity(config: SwarmConfig, passphrase: Secret | None = None) -> Iden
 
 def read_keys(config: SwarmConfig, passphrase: Secret | None = None) -> SiteKeys:
     """Both keys of a site, as read_identity does. Raises ConfigError."""
+    if config.signer is not None:
+        raise ConfigError(
+            "the key of this site's account is kept by its signer, and this command needs the key"
+            " itself: node.toml's [keys] has no keystore"
+        )
     passphrase = passphrase or read_passphrase(config.passphrase_file)
     account = load_account(config.account, passphrase.reveal().decode())
     return SiteKeys(read_identity(config, passphrase), account)
+
+
+@contextmanager
+def open_account(config: SwarmConfig) -> Iterator[Signer]:
+    """What signs for the site's account: its key, or the external signer. Raises ConfigError."""
+    if config.signer is None:
+        passphrase = read_passphrase(config.passphrase_file)
+        yield LocalSigner(load_account(config.account, passphrase.reveal().decode()))
+        return
+    signer = RemoteSigner(config.signer, config.signer_account)
+    try:
+        yield signer
+    finally:
+        signer.close()
+
+
+def release_account(config: SwarmConfig) -> bytes:
+    """Forget that others used the account; the account. Raises StateLockedError while a node runs.
+
+    Raises ConfigError, LedgerUnavailableError.
+    """
+    chain_id, _head = read_head(config.ledger_url)
+    with open_account(config) as signer, open_store(config.state, bytes(32)) as store:
+        store.transactions().release(chain_id, signer.account)
+        return signer.account
 
 
 def receipt_writer(config: SwarmConfig) -> Any:
@@ -117,18 +150,21 @@ def make_directories(config: SwarmConfig) -> None:
 async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
     """A running node. Raises SwarmError where it cannot start; nothing is left half-written."""
     manifest = read_manifest(config.manifest)
-    keys = read_keys(config)
-    key = keys.identity
+    key = read_identity(config)
     clock, rng = SystemClock(), SystemRng()
     make_directories(config)
-    async with open_ledger(
-        config.ledger_url,
-        config.contract(),
-        keys.account,
-        manifest_hash=manifest.run_id,
-        clock=clock,
-        peer=key.public,
-    ) as ledger:
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(
+            open_ledger(
+                config.ledger_urls or config.ledger_url,
+                config.contract(),
+                stack.enter_context(open_account(config)),
+                manifest_hash=manifest.run_id,
+                clock=clock,
+                peer=key.public,
+                locks=lock_directory(os.environ, config.state / "accounts"),
+            )
+        )
         terms = await ledger.terms()
         check_terms(terms, manifest)
         domain = identity.domain(terms.chain_id, terms.contract, manifest.run_id)
@@ -138,6 +174,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
             ledger.remember_final(Block(int.from_bytes(kept[:8], "big"), kept[8:]))
         log = JsonLog(config.state / "node.log")
         try:
+            await ledger.recover(store.transactions())
             async with open_transport(
                 key.seed.reveal(), config.listen, clock=clock, rng=rng
             ) as transport:
@@ -156,7 +193,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
                     names={**config.labels, key.public: config.name},
                 )
                 async with _running(
-                    Node(context, on_receipt=receipt_writer(config)), config
+                    Node(context, on_receipt=receipt_writer(config)), config, ledger
                 ) as node:
                     yield node
         finally:
@@ -165,10 +202,11 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
 
 
 @asynccontextmanager
-async def _running(node: Node, config: SwarmConfig) -> AsyncIterator[Node]:
+async def _running(node: Node, config: SwarmConfig, ledger: EthereumLedger) -> AsyncIterator[Node]:
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         if request.get("cmd") == "status":
-            return {**node.status(), "pid": os.getpid()}
+            endpoints = [health.as_json() for health in ledger.endpoints()]
+            return {**node.status(), "endpoints": endpoints, "pid": os.getpid()}
         return {"error": f"unknown command {request.get('cmd')!r}; known: status"}
 
     async with trio.open_nursery() as nursery:

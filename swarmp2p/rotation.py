@@ -25,6 +25,7 @@ from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.accounts import checksum
 from swarmp2p.ledger.deploy import MINE_TIMEOUT, POLL, Pause, open_desk
 from swarmp2p.ledger.interface import ChainView, Member, RunTerms
+from swarmp2p.ledger.signer import Signer
 from swarmp2p.private import read_private, sync_directory, write_private
 from swarmp2p.seams import Rng
 from swarmp2p.store.state import locked_database
@@ -124,7 +125,7 @@ def prepare(
     )
 
 
-def send(url: str, key: bytes, rotation: Rotation, *, pause: Pause = time.sleep) -> None:
+def send(url: str, key: bytes | Signer, rotation: Rotation, *, pause: Pause = time.sleep) -> None:
     """Tell the registry, from the site's account, and wait until that is mined.
 
     Raises ConfigError for another account's key, TransactionRevertedError, LedgerUnavailableError.

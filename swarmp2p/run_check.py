@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.governance import head, read_standing
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.views import hexed, quantity, verify_code, view_call
+from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.verify import verify_code
+from swarmp2p.ledger.views import view_call
 from swarmp2p.manifest import RunManifest
 from swarmp2p.site import run_settings
 

@@ -135,6 +135,63 @@ class ChunkSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTransaction:
+    """A transaction that was signed, and how far it came.
+
+    `raw` is what is broadcast; `hash` has 32 bytes, `account` and `to` 20. `price` and `tip` are
+    wei per gas, the tip None on chains without EIP-1559. `state` is one of TRANSACTION_STATES;
+    `block` is where it was mined, 0 while it was not.
+    """
+
+    chain_id: int
+    account: bytes
+    nonce: int
+    hash: bytes
+    raw: bytes
+    to: bytes
+    data: bytes
+    gas: int
+    price: int
+    tip: int | None
+    state: str = "unsent"
+    block: int = 0
+
+
+# unsent: signed, not known to be broadcast. sent: an endpoint took it; it may be in a block, but in
+# no final one yet. mined: in a final block. replaced: another one of the same nonce is. foreign: a
+# transaction that is not ours took the nonce.
+TRANSACTION_STATES = ("unsent", "sent", "mined", "replaced", "foreign")
+
+
+class Transactions(Protocol):
+    """What was signed for Ethereum accounts. Every call is durable when it returns."""
+
+    def keep(self, row: KeptTransaction) -> None:
+        """Write a transaction before it is broadcast.
+
+        Raises GuardConflictError where the nonce already belongs to another call: all
+        transactions of one nonce have one (to, data).
+        """
+        ...
+
+    def mark(self, row: KeptTransaction, state: str, block: int = 0) -> None:
+        """Change how far a kept transaction came."""
+        ...
+
+    def rows(self, chain_id: int, account: bytes) -> list[KeptTransaction]:
+        """An account's transactions by nonce, those of one nonce in the order of signing."""
+        ...
+
+    def prune(self, chain_id: int, account: bytes, below: int) -> None:
+        """Forget what is mined or replaced under a nonce below `below`."""
+        ...
+
+    def release(self, chain_id: int, account: bytes) -> None:
+        """Turn foreign into replaced: whoever else sent for the account has been stopped."""
+        ...
+
+
 class Store(Protocol):
     """Durable state of one identity in one run. Every call is durable when it returns."""
 

@@ -12,6 +12,7 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address, checksum, new_account, save_account
 from swarmp2p.ledger.interface import RunTerms
 from swarmp2p.ledger.look import read_terms
+from swarmp2p.ledger.signer import Signer
 from swarmp2p.manifest import RunManifest, format_value
 from swarmp2p.private import write_private
 from swarmp2p.seams import Rng
@@ -39,7 +40,7 @@ class SiteSettings:
     """What node.toml is filled with. Paths are as they shall stand in the file."""
 
     name: str
-    ledger_url: str = "http://127.0.0.1:8545"
+    ledger_url: str = field(default="http://127.0.0.1:8545", repr=False)  # may hold a key
     run: str = NO_RUN
     listen: str = "/ip4/127.0.0.1/tcp/0"
     manifest: str = "run.toml"
@@ -144,11 +145,13 @@ def check_terms(terms: RunTerms, manifest: RunManifest) -> None:
             )
 
 
-def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> int:
+def enrol_site(
+    url: str, run: bytes, key: IdentityKey, account: bytes | Signer, manifest: RunManifest
+) -> int:
     """Enrol in the run's registry, with a proof of the peer key; the member's index.
 
-    The node posts its addresses itself when it starts. Raises LedgerError, or ConfigError where
-    the run was deployed for another manifest.
+    `account` is the account's key, or what signs for it. The node posts its addresses itself when
+    it starts. Raises LedgerError, or ConfigError where the run was deployed for another manifest.
     """
     terms = read_terms(url, run)
     if terms.manifest_hash != manifest.run_id:
@@ -157,12 +160,11 @@ def enrol_site(url: str, run: bytes, keys: SiteKeys, manifest: RunManifest) -> i
             " take the file unchanged from the run's owner"
         )
     check_terms(terms, manifest)
-    account, peer = account_address(keys.account), keys.identity.public
-    preimage = identity.enrol_preimage(terms.chain_id, terms.registry, account, peer, 0)
-    proof = keys.identity.sign(preimage)
-    deploy.enrol(
-        url, keys.account, terms.registry, peer=peer, key_epoch=0, proof=proof, addresses=()
-    )
+    address = account_address(account) if isinstance(account, bytes) else account.account
+    peer = key.public
+    preimage = identity.enrol_preimage(terms.chain_id, terms.registry, address, peer, 0)
+    proof = key.sign(preimage)
+    deploy.enrol(url, account, terms.registry, peer=peer, key_epoch=0, proof=proof, addresses=())
     members = deploy.read_members(url, terms.registry)
     return next(member.index for member in members if member.peer == peer)
 
@@ -182,10 +184,11 @@ linger = {settings.linger}                     # seconds to go on serving after 
 [keys]                           # keep these to yourself; back them up
 identity = "keys/identity.key"   # signs messages, names this peer
 account = "keys/account.json"    # sends this site's transactions
+# signer = "http://127.0.0.1:9000"  # web3signer or clef; `account` is then its address, 0x...
 passphrase_file = "keys/passphrase"
 
 [ledger]
-url = {format_value(settings.ledger_url)}
+url = {format_value(settings.ledger_url)}  # or a list: its endpoints are compared
 run = {format_value(settings.run)}  # printed by `swarmp2p ledger deploy`
 manifest = {format_value(settings.manifest)}            # the run's terms, equal at all sites
 

@@ -48,6 +48,16 @@ class Table:
             raise ConfigError(f"{self.where}: {key!r} is {value}; expected {low} to {high}")
         return value
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A string, or a list of strings; at least one."""
+        self._known.append(key)
+        value = self._values.pop(key, None)
+        words = [value] if isinstance(value, str) else value
+        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+            what = "is missing" if value is None else "is neither"
+            raise ConfigError(f"{self.where}: {key!r} {what}; expected a string or a list of them")
+        return tuple(words)
+
     def choice(self, key: str, choices: tuple[str, ...], default: Any = ...) -> str:
         """One of some words."""
         value: str = self.take(key, str, default)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swarmp2p.cli.account import site_passphrase
 from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.cli.passphrase import PassphraseSource, passphrase_options
-from swarmp2p.cli.rotate import keys_rotate, site_passphrase
+from swarmp2p.cli.rotate import keys_rotate
 from swarmp2p.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarmp2p.cli.account import DEV_URL, account_options, take_key
+from swarmp2p.cli.account import DEV_URL, account_options, open_sender
 from swarmp2p.cli.ledger_look import ledger_status, verify
-from swarmp2p.cli.ledger_members import attach, enrol, hand_over, invite, retract, revoke
+from swarmp2p.cli.ledger_members import (
+    attach,
+    enrol,
+    hand_over,
+    invite,
+    release,
+    retract,
+    revoke,
+)
 from swarmp2p.cli.ledger_watch import watch
 from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.cli.rotate import ledger_rotate
@@ -30,6 +38,7 @@ for command in (
     attach,
     hand_over,
     retract,
+    release,
     ledger_status,
     watch,
     verify,
@@ -38,13 +47,26 @@ for command in (
 
 
 @ledger.command()
-@path_option("--dir", "folder", default="chain", show_default=True, help="For the owner's key.")
+@path_option(
+    "--dir", "folder", default="chain", show_default=True, help="The owner's key and the chain."
+)
 @click.option("--port", type=int, default=8545, show_default=True, help="0: any free one.")
 @click.option("--interval", type=float, default=1.0, show_default=True, help="Seconds per block.")
+@click.option(
+    "--anvil",
+    default="auto",
+    show_default=True,
+    metavar="auto|never|PATH",
+    help="Run Foundry's anvil instead of the built-in chain.",
+)
+@click.option("--fresh", is_flag=True, help="Forget the chain that --dir keeps.")
 @json_option
-def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
-    """Run an embedded chain on loopback until Ctrl-C. For trying out: it forgets all at its end."""
-    from swarmp2p.ledger.devchain import CHAIN_ID, owner_account, serve
+def dev(
+    *, folder: Path, port: int, interval: float, anvil: str, fresh: bool, as_json: bool
+) -> None:
+    """Run a development chain on loopback until Ctrl-C; started again, it goes on."""
+    from swarmp2p.ledger.anvil import AnvilChain
+    from swarmp2p.ledger.devchain import CHAIN_ID, open_chain, owner_account, serve
 
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,6 +74,8 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
         raise ConfigError(f"cannot create {folder}: {error.strerror}") from None
     key_file = folder / "owner.key"
     owner = owner_account(key_file)
+    chain = open_chain(owner, anvil=anvil, folder=folder, fresh=fresh, port=port, interval=interval)
+    program = "anvil" if isinstance(chain, AnvilChain) else "swarmp2p"
 
     def ready(url: str) -> None:
         values = {
@@ -59,11 +83,13 @@ def dev(*, folder: Path, port: int, interval: float, as_json: bool) -> None:
             "chain_id": CHAIN_ID,
             "owner": "0x" + owner.hex(),
             "owner_key": str(key_file),
+            "program": program,
         }
-        line = f"chain {CHAIN_ID} at {url}, a block every {interval:g} s; owner's key: {key_file}"
+        pace = f"a block every {interval:g} s" if interval else "blocks on request"
+        line = f"chain {CHAIN_ID} at {url} ({program}), {pace}; owner's key: {key_file}"
         emit(values, [line], as_json=as_json)
 
-    serve(owner=owner, ready=ready, port=port, interval=interval)
+    serve(chain, ready=ready)
 
 
 @ledger.command()
@@ -82,12 +108,10 @@ def deploy(
     *,
     manifest: Path,
     url: str,
-    owner_key: Path | None,
-    passphrase_fd: int | None,
-    passphrase_file: Path | None,
     registry: str | None,
     configs: tuple[Path, ...],
     as_json: bool,
+    **by: Any,
 ) -> None:
     """Deploy a run (and a registry of members) for the terms in run.toml.
 
@@ -105,12 +129,9 @@ def deploy(
     for config in configs:
         check_no_run(config)
     where = run_address(registry, "--registry") if registry else None
-    if owner_key is None:
-        raise click.UsageError("give --owner-key FILE: it pays, and it governs a new registry")
-    key = take_key(owner_key, None, passphrase_fd, passphrase_file)
-    with explaining():
-        where = where or actions.deploy_registry(url, key)
-        run = actions.deploy_run(url, key, run_settings(terms, where))
+    with open_sender(by, url) as sender, explaining():
+        where = where or actions.deploy_registry(url, sender)
+        run = actions.deploy_run(url, sender, run_settings(terms, where))
     for config in configs:
         set_run(config, run)
     values = {

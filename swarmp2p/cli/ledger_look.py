@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarmp2p.cli.account import place_options, read_config, take_place
+from swarmp2p.cli.account import (
+    finality_option,
+    place_options,
+    read_config,
+    take_finality,
+    take_place,
+)
 from swarmp2p.cli.output import emit, json_option, path_option
 
 if TYPE_CHECKING:
@@ -17,8 +23,16 @@ UNITS = 256  # the contract's averages count in 1/256 block
 
 @click.command("status")
 @place_options
+@finality_option
 @json_option
-def ledger_status(*, config: Path | None, run: str | None, url: str | None, as_json: bool) -> None:
+def ledger_status(
+    *,
+    config: Path | None,
+    run: str | None,
+    url: str | None,
+    finality: str | None,
+    as_json: bool,
+) -> None:
     """The run at its last final block: members, round, votes, and whom it waits for."""
     from swarmp2p.ledger.rpc import RpcClient
     from swarmp2p.ledger.survey import read_survey
@@ -26,7 +40,8 @@ def ledger_status(*, config: Path | None, run: str | None, url: str | None, as_j
 
     place = take_place(config, run, url)
     with RpcClient(place.url) as rpc:
-        survey = read_survey(rpc, RunReader(rpc, place.run))
+        reader = RunReader(rpc, place.run, take_finality(config, finality))
+        survey = read_survey(rpc, reader)
     values = _status(survey)
     emit(values, _status_lines(survey, values), as_json=as_json)
 

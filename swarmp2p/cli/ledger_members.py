@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarmp2p.cli.account import account_options, parse_peer, place_options, take_key, take_place
+from swarmp2p.cli.account import (
+    account_options,
+    open_sender,
+    parse_peer,
+    place_options,
+    site_passphrase,
+    take_place,
+)
 from swarmp2p.cli.output import emit, json_option, path_option
+from swarmp2p.cli.passphrase import PassphraseSource, passphrase_options
 from swarmp2p.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,31 +58,52 @@ def invite(
     if account is None or peer is None:
         raise click.UsageError("give --account and --peer, or --site FILE")
     address, key = parse_account(account), parse_peer(peer, "--peer")
-    outcome = _govern(where, "invite", "0x" + address.hex(), key)
-    if fund and outcome.passed:
-        _fund(where, address)
+    paid = address if fund else b""
+    outcome = _govern(where, "invite", "0x" + address.hex(), key, fund=paid)
     values = {"account": account, "peer": peer, **_votes(outcome)}
     emit(values, _outcome(outcome, f"invited {account} with peer {peer[:8]}"), as_json=as_json)
 
 
 @click.command()
 @path_option("--config", required=True, help="The site's node.toml.")
+@passphrase_options("the keys")
 @json_option
-def enrol(*, config: Path, as_json: bool) -> None:
+def enrol(
+    *, config: Path, passphrase_fd: int | None, passphrase_file: Path | None, as_json: bool
+) -> None:
     """Enrol this site in the run that its node.toml names; it must have been invited."""
     from swarmp2p.config import SwarmConfig
-    from swarmp2p.launch import read_keys
+    from swarmp2p.launch import read_identity
+    from swarmp2p.ledger.accounts import checksum
     from swarmp2p.ledger.refusals import explaining
     from swarmp2p.manifest import read_manifest
+    from swarmp2p.senders import site_sender
     from swarmp2p.site import enrol_site
 
     settings = SwarmConfig.from_toml(config)
     manifest = read_manifest(settings.manifest)
-    site = read_keys(settings)
-    with explaining():
-        index = enrol_site(settings.ledger_url, settings.contract(), site, manifest)
-    values = {"name": settings.name, "account": site.address, "index": index}
+    source = PassphraseSource("--passphrase", passphrase_fd, passphrase_file)
+    words = site_passphrase(settings, source)
+    key, url, run = read_identity(settings, words), settings.ledger_url, settings.contract()
+    with site_sender(settings, words) as sender, explaining():
+        index = enrol_site(url, run, key, sender, manifest)
+        account = checksum(sender.account)
+    values = {"name": settings.name, "account": account, "index": index}
     emit(values, [f"{settings.name} is enrolled as member {index}"], as_json=as_json)
+
+
+@click.command()
+@path_option("--config", required=True, help="The site's node.toml.")
+@json_option
+def release(*, config: Path, as_json: bool) -> None:
+    """Let this site send again, after another process that used its account was stopped."""
+    from swarmp2p.config import SwarmConfig
+    from swarmp2p.launch import release_account
+    from swarmp2p.ledger.accounts import checksum
+
+    settings = SwarmConfig.from_toml(config)
+    account = checksum(release_account(settings))
+    emit({"account": account}, [f"{settings.name} may send for {account}"], as_json=as_json)
 
 
 @click.command()
@@ -119,11 +148,11 @@ def hand_over(*, yes: bool, as_json: bool, **where: Any) -> None:
     from swarmp2p.ledger.look import read_terms
 
     place = take_place(where["config"], where["run"], where["url"])
-    key = _key(where)
     if not yes:
         _confirm("After this nobody but a quorum of members can invite or revoke. Go on?")
     registry = read_terms(place.url, place.run).registry
-    standing = governance.hand_over(place.url, key, registry)
+    with open_sender(where, place.url) as sender:
+        standing = governance.hand_over(place.url, sender, registry)
     values = {
         "handed_over": standing.handed_over,
         "members": sorted(standing.live),
@@ -150,9 +179,9 @@ def retract(*, vote: str, as_json: bool, **where: Any) -> None:
     if len(name) != 32:
         raise ConfigError(f"--vote is {vote!r}; expected 0x and 64 hex digits, by `ledger status`")
     place = take_place(where["config"], where["run"], where["url"])
-    key = _key(where)
     registry = read_terms(place.url, place.run).registry
-    governance.retract(place.url, key, registry, name)
+    with open_sender(where, place.url) as sender:
+        governance.retract(place.url, sender, registry, name)
     emit({"retracted": "0x" + name.hex()}, ["the vote is taken back"], as_json=as_json)
 
 
@@ -178,27 +207,20 @@ def _confirm(question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _key(where: dict[str, Any]) -> bytes:
-    return take_key(
-        where["owner_key"], where["config"], where["passphrase_fd"], where["passphrase_file"]
-    )
-
-
-def _govern(where: dict[str, Any], function: str, *arguments: object) -> "Outcome":
+def _govern(
+    where: dict[str, Any], function: str, *arguments: object, fund: bytes = b""
+) -> "Outcome":
+    from swarmp2p.ledger import deploy as actions
     from swarmp2p.ledger import governance
     from swarmp2p.ledger.look import read_terms
 
     place = take_place(where["config"], where["run"], where["url"])
-    key = _key(where)
     registry = read_terms(place.url, place.run).registry
-    return governance.govern(place.url, key, registry, function, arguments)
-
-
-def _fund(where: dict[str, Any], account: bytes) -> None:
-    from swarmp2p.ledger import deploy as actions
-
-    place = take_place(where["config"], where["run"], where["url"])
-    actions.fund(place.url, _key(where), [account], wei=FUNDS)
+    with open_sender(where, place.url) as sender:
+        outcome = governance.govern(place.url, sender, registry, function, arguments)
+        if fund and outcome.passed:
+            actions.fund(place.url, sender, [fund], wei=FUNDS)
+        return outcome
 
 
 def _votes(outcome: "Outcome") -> dict[str, Any]:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarmp2p.cli.account import place_options, read_config, take_place
+from swarmp2p.cli.account import (
+    finality_option,
+    place_options,
+    read_config,
+    take_finality,
+    take_place,
+)
 from swarmp2p.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,6 +25,7 @@ Names = Mapping[bytes, str]
 
 @click.command()
 @place_options
+@finality_option
 @click.option("--once", is_flag=True, help="Say where the run stands, and end.")
 @click.option("--poll", type=float, default=1.0, show_default=True, help="Seconds between looks.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -27,6 +34,7 @@ def watch(
     config: Path | None,
     run: str | None,
     url: str | None,
+    finality: str | None,
     once: bool,
     poll: float,
     as_json: bool,
@@ -44,7 +52,7 @@ def watch(
     place, settings = take_place(config, run, url), read_config(config)
     names = settings.labels if settings else {}
     with RpcClient(place.url) as rpc:
-        watcher = Watcher(rpc, RunReader(rpc, place.run))
+        watcher = Watcher(rpc, RunReader(rpc, place.run, take_finality(config, finality)))
         printer = _Printer(names, as_json=as_json)
         printer.standing(watcher.look.view)
         if once:

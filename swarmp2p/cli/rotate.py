@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swarmp2p.cli.account import site_passphrase
 from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.cli.passphrase import PassphraseSource, passphrase_options
 from swarmp2p.errors import ConfigError
@@ -72,15 +73,6 @@ def ledger_rotate(
     _rotate(settings, site_passphrase(settings, source), as_json=as_json)
 
 
-def site_passphrase(settings: "SwarmConfig", source: PassphraseSource) -> "Secret":
-    """The passphrase of a site's key files; node.toml's own file where nothing else is said."""
-    from swarmp2p.passphrase import read_passphrase
-
-    if not source.given and os.path.lexists(settings.passphrase_file):
-        return read_passphrase(settings.passphrase_file)
-    return source.take(f"the keys in {settings.identity.parent}")
-
-
 def _prepare(settings: "SwarmConfig", passphrase: "Secret", *, as_json: bool) -> None:
     from swarmp2p.launch import SystemRng
     from swarmp2p.ledger.rpc import RpcClient
@@ -110,19 +102,21 @@ def _prepare(settings: "SwarmConfig", passphrase: "Secret", *, as_json: bool) ->
 
 def _rotate(settings: "SwarmConfig", passphrase: "Secret", *, as_json: bool) -> None:
     from swarmp2p.launch import SystemRng
+    from swarmp2p.ledger.finality import Finality
     from swarmp2p.ledger.rpc import RpcClient
     from swarmp2p.ledger.views import RunReader
+    from swarmp2p.manifest import read_manifest
     from swarmp2p.rotation import finish, prepare, send, standing_view, stopped_node
+    from swarmp2p.senders import site_sender
 
+    finality = Finality(read_manifest(settings.manifest).finality)
     with stopped_node(settings), RpcClient(settings.ledger_url) as rpc:
-        reader = RunReader(rpc, settings.contract())
+        reader = RunReader(rpc, settings.contract(), finality)
         newest = reader.chain_view(reader.block(reader.head()))
         rotation = prepare(settings, passphrase, SystemRng(), reader.terms, newest)
         if not rotation.stands:
-            from swarmp2p.ledger.accounts import load_account
-
-            key = load_account(settings.account, passphrase.reveal().decode())
-            send(settings.ledger_url, key, rotation)
+            with site_sender(settings, passphrase) as sender:
+                send(settings.ledger_url, sender, rotation)
         view = standing_view(
             lambda: reader.chain_view(reader.block(reader.final_number())), rotation
         )

@@ -106,6 +106,11 @@ def _status_lines(reply: dict[str, Any]) -> list[str]:
         f"traffic    {reply['bytes_in']} bytes in, {reply['bytes_out']} bytes out",
         f"ledger     {reply['ledger']}",
         *(
+            f"endpoint   {one['shown']}: {one['state']}, head {one['head']}, {one['calls']} calls,"
+            f" {one['failures']} failed"
+            for one in reply.get("endpoints", [])
+        ),
+        *(
             f"refused    {event}, {peer}: {', '.join(f'{n} {code}' for code, n in codes.items())}"
             for event, peers in reply["refused"].items()
             for peer, codes in peers.items()

@@ -15,6 +15,7 @@ from swarmp2p.control import ask
 from swarmp2p.demo.history import MODEL
 from swarmp2p.errors import LedgerUnavailableError, StateError
 from swarmp2p.ledger.accounts import read_key_file
+from swarmp2p.ledger.anvil import NEVER
 from swarmp2p.ledger.export import export_ledger
 
 _STOP_SECONDS = 10.0
@@ -43,9 +44,9 @@ class Chain:
 
 
 @contextmanager
-def start_chain(out: Path, block_seconds: float) -> Iterator[Chain]:
-    """The embedded chain in a process of its own. Raises LedgerUnavailableError."""
-    command = [sys.executable, "-m", "swarmp2p.ledger.devchain", "--port", "0"]
+def start_chain(out: Path, block_seconds: float, *, anvil: str = NEVER) -> Iterator[Chain]:
+    """The embedded chain, or anvil, in a process of its own. Raises LedgerUnavailableError."""
+    command = [sys.executable, "-m", "swarmp2p.ledger.devchain", "--port", "0", "--anvil", anvil]
     log, owner = out / "chain.log", out / "owner.key"
     command += ["--interval", str(block_seconds), "--owner-key-file", str(owner)]
     with log.open("wb") as errors:

@@ -41,8 +41,12 @@ def deploy_and_enrol(
     ]
     deploy.invite(chain.url, chain.owner_key, chain.registry, invitations, funds=FUNDS)
     with ThreadPoolExecutor(len(keys)) as pool:
-        list(pool.map(lambda k: enrol_site(chain.url, chain.run, k, manifest), keys.values()))
+        list(pool.map(lambda k: _enrol(chain, k, manifest), keys.values()))
     return keys
+
+
+def _enrol(chain: Chain, keys: SiteKeys, manifest: RunManifest) -> int:
+    return enrol_site(chain.url, chain.run, keys.identity, keys.account, manifest)
 
 
 def write_folder(

@@ -19,8 +19,7 @@ from eth_abi.registry import registry as default_registry
 from eth_utils.crypto import keccak
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError
-
-_PUSH32 = 0x7F
+from swarmp2p.ledger.verify import code_matches
 
 
 class _LenientString(StringDecoder):
@@ -49,6 +48,7 @@ class ContractAbi:
     """One contract's functions and errors."""
 
     def __init__(self, artifact: Mapping[str, Any]) -> None:
+        self._artifact = artifact
         self.name: str = artifact["contractName"]
         self.bytecode = _code(artifact["bytecode"])
         self.deployed = _code(artifact["deployedBytecode"])
@@ -101,24 +101,8 @@ class ContractAbi:
         return entry["name"], f"{entry['name']}({shown})"
 
     def matches(self, code: bytes) -> bool:
-        """Whether deployed code is this contract's.
-
-        Immutable values stand in the code behind PUSH32; the artifact has 32 zeros there.
-        """
-        if len(code) != len(self.deployed):
-            return False
-        place = 0
-        while place < len(code):
-            opcode = self.deployed[place]
-            operand = opcode - 0x5F if 0x60 <= opcode <= _PUSH32 else 0
-            end = place + 1 + operand
-            blank = opcode == _PUSH32 and not any(self.deployed[place + 1 : end])
-            if code[place] != opcode:
-                return False
-            if not blank and code[place:end] != self.deployed[place:end]:
-                return False
-            place = end
-        return True
+        """Whether deployed code is this contract's; see `verify.code_matches`."""
+        return code_matches(self._artifact, code)
 
 
 @cache

@@ -13,9 +13,12 @@ from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
 from swarmp2p.ledger.refusals import rehearse
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import MinedTransaction, Sender, SentTransaction
-from swarmp2p.ledger.views import RegistryReader, hexed, quantity, read_balance, verify_code
+from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.transactions import MinedTransaction, Sender
+from swarmp2p.ledger.verify import verify_code
+from swarmp2p.ledger.views import RegistryReader, read_balance
+from swarmp2p.seams import KeptTransaction
 
 Pause = Callable[[float], None]
 
@@ -62,13 +65,13 @@ class Invitation:
 class Desk:
     """One account at one endpoint, for transactions in order. Made by `open_desk`."""
 
-    def __init__(self, rpc: RpcClient, key: bytes, pause: Pause) -> None:
+    def __init__(self, rpc: RpcClient, key: bytes | Signer, pause: Pause) -> None:
         self.rpc = rpc
         self.chain_id = quantity(rpc.call("eth_chainId"))
         self.sender = Sender(rpc, key, self.chain_id)
         self._pause = pause
         self._nonce: int | None = None
-        self._waiting: list[tuple[str, SentTransaction]] = []
+        self._waiting: list[tuple[str, KeptTransaction]] = []
 
     def send(self, what: str, to: bytes, data: bytes, *, gas: int, value: int = 0) -> None:
         """Send without waiting, so that many fit in one block."""
@@ -116,20 +119,20 @@ class Desk:
 
 
 @contextmanager
-def open_desk(url: str, key: bytes, *, pause: Pause = time.sleep) -> Iterator[Desk]:
+def open_desk(url: str, key: bytes | Signer, *, pause: Pause = time.sleep) -> Iterator[Desk]:
     """A desk with a connection of its own."""
     with RpcClient(url) as rpc:
         yield Desk(rpc, key, pause)
 
 
-def deploy_registry(url: str, owner_key: bytes, *, pause: Pause = time.sleep) -> bytes:
+def deploy_registry(url: str, owner_key: bytes | Signer, *, pause: Pause = time.sleep) -> bytes:
     """Deploy a registry that the account of `owner_key` owns; returns its address."""
     with open_desk(url, owner_key, pause=pause) as desk:
         return desk.deploy("SwarmRegistry")
 
 
 def deploy_run(
-    url: str, owner_key: bytes, settings: RunSettings, *, pause: Pause = time.sleep
+    url: str, owner_key: bytes | Signer, settings: RunSettings, *, pause: Pause = time.sleep
 ) -> bytes:
     """Deploy a run and attach it to its registry, which must have the same owner."""
     terms = (
@@ -153,7 +156,7 @@ def deploy_run(
 
 
 def post_genesis(
-    url: str, owner_key: bytes, run: bytes, root: bytes, *, pause: Pause = time.sleep
+    url: str, owner_key: bytes | Signer, run: bytes, root: bytes, *, pause: Pause = time.sleep
 ) -> None:
     """Post the root of the initial model as the run's owner."""
     with open_desk(url, owner_key, pause=pause) as desk:
@@ -162,7 +165,7 @@ def post_genesis(
 
 def invite(
     url: str,
-    owner_key: bytes,
+    owner_key: bytes | Signer,
     registry: bytes,
     invitations: Sequence[Invitation],
     *,
@@ -183,7 +186,7 @@ def invite(
 
 def enrol(
     url: str,
-    account_key: bytes,
+    account: bytes | Signer,
     registry: bytes,
     *,
     peer: bytes,
@@ -192,18 +195,18 @@ def enrol(
     addresses: Sequence[str],
     pause: Pause = time.sleep,
 ) -> None:
-    """Enrol an invited account.
+    """Enrol an invited account, by its key or its signer.
 
     `proof` is the Ed25519 signature by `peer` over crypto.identity.enrol_preimage(...).
     """
     listed = ",".join(addresses)
-    with open_desk(url, account_key, pause=pause) as desk:
+    with open_desk(url, account, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "enrol", peer, key_epoch, proof, listed)
 
 
 def rotate(
     url: str,
-    account_key: bytes,
+    account_key: bytes | Signer,
     registry: bytes,
     *,
     peer: bytes,
@@ -219,7 +222,9 @@ def rotate(
         desk.call("SwarmRegistry", registry, "rotate", peer, key_epoch, proof)
 
 
-def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = time.sleep) -> None:
+def revoke(
+    url: str, key: bytes | Signer, registry: bytes, index: int, *, pause: Pause = time.sleep
+) -> None:
     """Revoke a member, as the owner or as the member itself."""
     with open_desk(url, key, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "revoke", index)
@@ -227,7 +232,7 @@ def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = 
 
 def fund(
     url: str,
-    owner_key: bytes,
+    owner_key: bytes | Signer,
     accounts: Sequence[bytes],
     *,
     wei: int = DEFAULT_FUNDS,

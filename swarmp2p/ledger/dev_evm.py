@@ -1,13 +1,12 @@
 """The blocks of the embedded chain: py-evm, a pool of transactions, and what can be asked of them.
 
 No network, no threads, no timer: `devchain.py` owns those and holds one lock around every call.
-Everything lives in memory.
+Everything lives in memory; `on_block` and `replay` let a journal bring it back.
 """
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from eth._utils.address import generate_contract_address
@@ -21,6 +20,16 @@ from eth.vm.message import Message
 from eth_typing import Address, BlockNumber
 from eth_utils.exceptions import ValidationError
 
+from swarmp2p.ledger.dev_values import (
+    CallResult,
+    Mined,
+    MinedBlock,
+    Pooled,
+    TransactionRefusedError,
+    UnknownBlockError,
+    intrinsic_gas,
+)
+
 # py-evm raises the limit for calls nested 1,024 deep. Ours nest twice, and with a high limit deeply
 # nested JSON overflows the C stack instead of raising RecursionError.
 sys.setrecursionlimit(1_000)
@@ -32,59 +41,6 @@ MAX_POOL = 4_096  # transactions waiting; 64 peers send a few each
 MAX_NONCE_GAP = 64  # a sender's queue
 CALL_CACHE = 1_024  # answers of eth_call kept; a block is asked a handful of questions
 WARM_STATES = 4  # blocks whose state stays open between calls
-
-
-class TransactionRefusedError(Exception):
-    """The pool does not take the transaction; the text is what geth would say."""
-
-
-class UnknownBlockError(Exception):
-    """There is no such block."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pooled:
-    """A transaction that waits for a block."""
-
-    transaction: SignedTransactionAPI
-    raw: bytes
-    sender: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """A transaction in a block, with its effects. `logs` are (address, topics, data)."""
-
-    transaction: SignedTransactionAPI
-    sender: Address
-    block_number: int
-    index: int
-    first_log: int
-    succeeded: bool
-    gas_used: int
-    cumulative_gas: int
-    gas_price: int
-    contract: bytes | None
-    logs: tuple[tuple[bytes, tuple[int, ...], bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MinedBlock:
-    """A block: its py-evm header and the hashes of its transactions."""
-
-    header: BlockHeaderAPI
-    hash: bytes
-    transactions: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CallResult:
-    """What a call returned. `revert` is None when it succeeded, else the revert data."""
-
-    output: bytes
-    gas_used: int
-    revert: bytes | None
-    failure: str
 
 
 def _chain_class(chain_id: int) -> type[MiningChain]:
@@ -103,11 +59,31 @@ def _chain_class(chain_id: int) -> type[MiningChain]:
     return EmbeddedMiningChain
 
 
-class EmbeddedChain:
-    """A chain of one miner. `balances` maps 20-byte accounts to wei at genesis. Not thread-safe."""
+OnBlock = Callable[[int, bytes, Sequence[bytes]], None]
 
-    def __init__(self, *, chain_id: int, balances: Mapping[Address, int]) -> None:
+
+def forget_block(_time: int, _hash: bytes, _transactions: Sequence[bytes]) -> None:
+    """Keep no journal."""
+
+
+class EmbeddedChain:
+    """A chain of one miner. `balances` maps 20-byte accounts to wei at genesis. Not thread-safe.
+
+    `genesis_time` is block 0's, in seconds since 1970. `on_block(time, hash, raw transactions)`
+    gets each new block before anything shows it; where it raises, the chain mines no more.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain_id: int,
+        balances: Mapping[Address, int],
+        genesis_time: int,
+        on_block: OnBlock = forget_block,
+    ) -> None:
         self.chain_id = chain_id
+        self._on_block = on_block
+        self._broken: Exception | None = None
         # Post-merge headers: neither difficulty nor nonce mean anything.
         genesis: dict[str, Any] = {
             "coinbase": bytes(20),
@@ -116,6 +92,7 @@ class EmbeddedChain:
             "gas_limit": BLOCK_GAS_LIMIT,
             "mix_hash": bytes(32),
             "nonce": bytes(8),
+            "timestamp": genesis_time,
         }
         state: dict[Address, Any] = {
             account: {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
@@ -130,7 +107,7 @@ class EmbeddedChain:
         self._by_hash: dict[bytes, int] = {}
         self._states: OrderedDict[bytes, VirtualMachineAPI] = OrderedDict()
         self._calls: OrderedDict[tuple[object, ...], CallResult] = OrderedDict()
-        self._keep(self._chain.get_canonical_head(), ())
+        self._keep(self._chain.get_canonical_head(), [])
 
     @property
     def head(self) -> int:
@@ -161,17 +138,48 @@ class EmbeddedChain:
     # ---- blocks
 
     def mine(self) -> int:
-        """Put every transaction that can run into a block; returns the block's number."""
-        taken: list[bytes] = []
+        """Put every transaction that can run into a block; returns the block's number.
+
+        Raises what `on_block` raises, and again at each further call.
+        """
+        if self._broken is not None:
+            raise self._broken
+        taken = self._apply(self._runnable())
+        header = self._chain.mine_block(blob_gas_used=0).header
+        raws = [mined.transaction.encode() for mined in taken]
+        try:
+            self._on_block(header.timestamp, header.hash, raws)
+        except Exception as error:
+            self._broken = error
+            raise
+        self._keep(header, taken)
+        return self.head
+
+    def replay(self, time: int, transactions: Sequence[bytes]) -> bytes:
+        """Mine the block that was once mined at `time` with these transactions; returns its hash.
+
+        Raises TransactionRefusedError where one of them is none or cannot run.
+        """
+        self._chain.set_header_timestamp(time)
+        taken = self._apply([self._decode(raw) for raw in transactions])
+        if len(taken) != len(transactions):
+            raise TransactionRefusedError("a transaction of the block cannot run")
+        header = self._chain.mine_block(blob_gas_used=0).header
+        self._keep(header, taken)
+        return bytes(header.hash)
+
+    def _apply(self, candidates: Iterable[Pooled]) -> list[Mined]:
+        """Run transactions into the block that is being made; those that cannot run are left."""
+        taken: list[Mined] = []
         cumulative = first_log = 0
-        for pooled in self._runnable():
+        for pooled in candidates:
             try:
                 block, receipt, computation = self._chain.apply_transaction(pooled.transaction)
             except (ValidationError, VMError, RecursionError):
                 # The balance or the base fee changed since it was pooled; or calls nest too deep.
                 continue
             transaction = pooled.transaction
-            self._mined[transaction.hash] = Mined(
+            mined = Mined(
                 transaction=transaction,
                 sender=pooled.sender,
                 block_number=self.head + 1,
@@ -190,12 +198,10 @@ class EmbeddedChain:
             )
             cumulative = receipt.gas_used
             first_log += len(receipt.logs)
-            taken.append(transaction.hash)
+            taken.append(mined)
             if block.header.gas_limit - cumulative < 21_000:
                 break
-        mined = self._chain.mine_block(blob_gas_used=0)
-        self._keep(mined.header, tuple(taken))
-        return self.head
+        return taken
 
     def _runnable(self) -> Iterator[Pooled]:
         """The pool in order of senders' arrival, each sender's by nonce without a gap."""
@@ -215,8 +221,10 @@ class EmbeddedChain:
             if not queue:
                 del self._pool[sender]
 
-    def _keep(self, header: BlockHeaderAPI, transactions: tuple[bytes, ...]) -> None:
-        self._blocks.append(MinedBlock(header, header.hash, transactions))
+    def _keep(self, header: BlockHeaderAPI, taken: list[Mined]) -> None:
+        hashes = [bytes(mined.transaction.hash) for mined in taken]
+        self._mined.update(zip(hashes, taken, strict=True))
+        self._blocks.append(MinedBlock(header, header.hash, tuple(hashes)))
         self._by_hash[header.hash] = len(self._blocks) - 1
 
     # ---- the pool
@@ -226,13 +234,8 @@ class EmbeddedChain:
 
         Raises TransactionRefusedError.
         """
-        try:
-            decoder = self._chain.get_vm().get_transaction_builder()
-            transaction = decoder.decode(raw)
-            transaction.validate()
-            sender = transaction.sender
-        except Exception as error:  # py-evm's decoders raise what they like on garbage
-            raise TransactionRefusedError(f"cannot decode the transaction: {error}") from error
+        pooled = self._decode(raw)
+        transaction, sender = pooled.transaction, pooled.sender
         self._check(transaction, sender)
         queue = self._pool.setdefault(sender, {})
         older = queue.get(transaction.nonce)
@@ -240,10 +243,18 @@ class EmbeddedChain:
             if transaction.max_fee_per_gas * 10 < older.transaction.max_fee_per_gas * 11:
                 raise TransactionRefusedError("replacement transaction underpriced")
             del self._pending[older.transaction.hash]
-        pooled = Pooled(transaction, raw, sender)
         queue[transaction.nonce] = pooled
         self._pending[transaction.hash] = pooled
         return bytes(transaction.hash)
+
+    def _decode(self, raw: bytes) -> Pooled:
+        try:
+            decoder = self._chain.get_vm().get_transaction_builder()
+            transaction = decoder.decode(raw)
+            transaction.validate()
+            return Pooled(transaction, transaction.sender)
+        except Exception as error:  # py-evm's decoders raise what they like on garbage
+            raise TransactionRefusedError(f"cannot decode the transaction: {error}") from error
 
     def _check(self, transaction: SignedTransactionAPI, sender: Address) -> None:
         if transaction.chain_id != self.chain_id:
@@ -366,11 +377,3 @@ class EmbeddedChain:
         if isinstance(done.error, Revert):
             return CallResult(b"", used, bytes(done.output), "execution reverted")
         return CallResult(b"", used, b"", str(done.error) or type(done.error).__name__)
-
-
-def intrinsic_gas(to: bytes | None, data: bytes) -> int:
-    """Gas a transaction costs before it runs (EIP-2028, EIP-3860), floor of EIP-7623 included."""
-    zeros = data.count(0)
-    tokens = zeros + 4 * (len(data) - zeros)
-    creation = 0 if to else 32_000 + 2 * ((len(data) + 31) // 32)
-    return max(21_000 + 4 * tokens + creation, 21_000 + 10 * tokens)

@@ -9,11 +9,10 @@ from typing import Any
 
 from eth_typing import Address
 
-from swarmp2p.ledger.dev_evm import (
-    BLOCK_GAS_LIMIT,
-    PRIORITY_FEE,
+from swarmp2p.ledger.dev_evm import BLOCK_GAS_LIMIT, PRIORITY_FEE, EmbeddedChain
+from swarmp2p.ledger.dev_server import RpcError
+from swarmp2p.ledger.dev_values import (
     CallResult,
-    EmbeddedChain,
     Mined,
     MinedBlock,
     Pooled,
@@ -21,7 +20,6 @@ from swarmp2p.ledger.dev_evm import (
     UnknownBlockError,
     intrinsic_gas,
 )
-from swarmp2p.ledger.dev_server import RpcError
 
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602

@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def listen(host: str, port: int, call: Call) -> DevServer:
     """A server on a loopback address. Raises ConfigError for others, ListenError if it is taken."""
-    host = _loopback(host)
+    host = loopback_host(host)
     try:
         return DevServer((host, port), call)
     except (OSError, OverflowError) as error:
@@ -171,7 +171,8 @@ def listen(host: str, port: int, call: Call) -> DevServer:
         ) from error
 
 
-def _loopback(host: str) -> str:
+def loopback_host(host: str) -> str:
+    """The numeric form of a loopback address. Raises ConfigError for any other."""
     host = "127.0.0.1" if host == "localhost" else host
     try:
         allowed = ipaddress.ip_address(host).is_loopback

@@ -3,20 +3,27 @@
 No transaction waits for finality: the node reads final views and sees its effect there.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
 
 from swarmp2p.errors import (
     ConfigError,
-    DeepReorganisationError,
     LedgerUnavailableError,
     LocalProtocolError,
     TransactionRevertedError,
 )
 from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.account_lock import account_lock
+from swarmp2p.ledger.cursor import FinalCursor
+from swarmp2p.ledger.endpoint import EndpointHealth
+from swarmp2p.ledger.endpoints import Endpoints
+from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.interface import (
     Attestation,
     Block,
@@ -26,16 +33,13 @@ from swarmp2p.ledger.interface import (
     RoundView,
     RunTerms,
 )
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import (
-    MinedTransaction,
-    Outbox,
-    Sender,
-    SentTransaction,
-    no_outbox,
-)
-from swarmp2p.ledger.views import RunReader, hexed, live_enrolment, read_balance
-from swarmp2p.seams import Clock
+from swarmp2p.ledger.outbox import Flight, Landed, MemoryTransactions, Outbox
+from swarmp2p.ledger.rpc import hexed
+from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.source import Source
+from swarmp2p.ledger.transactions import Sender
+from swarmp2p.ledger.views import RunReader, live_enrolment, read_balance
+from swarmp2p.seams import Clock, Transactions
 
 T = TypeVar("T")
 
@@ -44,7 +48,7 @@ GAS = {"nextAttempt": 6_000_000, "setAddresses": 1_500_000}
 GAS_OTHERWISE = 1_500_000
 CALLS_IN_A_READ = 6  # a view: head, two blocks, snapshot, members; and one to spare
 READ_THREADS = 4
-REMEMBERED_BLOCKS = 64  # final blocks whose hashes are compared when the chain moves
+FOREIGN_LOOKS = 3  # before a nonce counts as used by others
 
 
 class EthereumLedger:
@@ -52,7 +56,7 @@ class EthereumLedger:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: Endpoints,
         reader: RunReader,
         sender: Sender | None,
         index: int | None,
@@ -60,21 +64,24 @@ class EthereumLedger:
         limiter: trio.CapacityLimiter,
         clock: Clock,
         mine_timeout: float,
+        bump_after: float,
         poll: float,
         last_final: Block | None,
     ) -> None:
         self._rpc = rpc
         self._reader = reader
-        self._sender = sender
         self._index = index
         self._clock = clock
         self._mine_timeout = mine_timeout
         self._poll = poll
+        self._bump_after = bump_after
         self._sending = trio.Lock()
-        self._unmined: SentTransaction | None = None
+        self._outbox = Outbox(sender, MemoryTransactions()) if sender else None
         self._read_limiter = limiter
         self._send_limiter = trio.CapacityLimiter(1)
-        self._final: dict[int, bytes] = {last_final.number: last_final.hash} if last_final else {}
+        self._cursor = FinalCursor(reader, rpc.shown)
+        if last_final is not None:
+            self._cursor.remember(last_final)
         self._view: ChainView | None = None
 
     # ---- reading
@@ -103,14 +110,18 @@ class EthereumLedger:
         """A round as of the last final block."""
         return await self._read(lambda: self._reader.round_view(number, self._final_block().number))
 
+    def endpoints(self) -> tuple[EndpointHealth, ...]:
+        """How each endpoint does, in the order of the URLs: for status and metrics."""
+        return self._rpc.health()
+
     async def balance(self) -> int:
         """Wei in this node's account."""
-        account = self._writer().account
+        account = self._writer().sender.account
         return await self._read(lambda: read_balance(self._rpc, account))
 
     def remember_final(self, block: Block) -> None:
         """`block` was taken as final by an earlier process; if it is gone, reading halts."""
-        self._final.setdefault(block.number, block.hash)
+        self._cursor.remember(block)
 
     def _final_view(self) -> ChainView:
         block = self._final_block()
@@ -120,30 +131,7 @@ class EthereumLedger:
         return view
 
     def _final_block(self) -> Block:
-        """The last final block, checked against those seen before."""
-        block = self._reader.block(self._reader.final_number())
-        if self._final and block.number not in self._final:
-            newest = max(self._final)
-            if block.number < newest:
-                raise LedgerUnavailableError(
-                    f"chain at {self._rpc.shown} is behind: its final block is {block.number}, and "
-                    f"{newest} was seen before; wait, or use another endpoint"
-                )
-            self._same(self._reader.block(newest))
-        self._same(block)
-        self._final[block.number] = block.hash
-        while len(self._final) > REMEMBERED_BLOCKS:
-            del self._final[min(self._final)]
-        return block
-
-    def _same(self, block: Block) -> None:
-        before = self._final.get(block.number, block.hash)
-        if before != block.hash:
-            raise DeepReorganisationError(
-                f"chain at {self._rpc.shown} replaced block {block.number}, which was final: it "
-                f"was 0x{before.hex()} and is 0x{block.hash.hex()}; is the run's depth "
-                f"({self._reader.terms.depth}) too small for this chain, or is it another chain?"
-            )
+        return self._cursor.read()
 
     async def _read(self, function: Callable[[], T]) -> T:
         return await _in_thread(function, self._read_limiter, self._rpc)
@@ -231,10 +219,10 @@ class EthereumLedger:
             "setAddresses", (",".join(addresses),), contract=self._reader.terms.registry
         )
 
-    def _writer(self) -> Sender:
-        if self._sender is None:
+    def _writer(self) -> Outbox:
+        if self._outbox is None:
             raise LocalProtocolError("this ledger was opened without an account: it only reads")
-        return self._sender
+        return self._outbox
 
     def _own(self) -> int:
         return -1 if self._index is None else self._index
@@ -249,45 +237,81 @@ class EthereumLedger:
     ) -> None:
         """Send and wait until mined. `stands(block)`: a refused call's effect is there already.
 
-        Raises TransactionRevertedError and LedgerUnavailableError.
+        Raises TransactionRevertedError, AccountInUseError and LedgerUnavailableError.
         """
-        sender = self._writer()
+        outbox = self._writer()
         name = "SwarmRun" if contract is None else "SwarmRegistry"
         data = contract_abi(name).call_data(function, *arguments)
         to = contract or self._reader.terms.contract
         gas = GAS.get(function, GAS_OTHERWISE)
         async with self._sending:
-            await self._settle(sender)
-            # Not abandoned half way when we are cancelled: its own timeouts end it.
-            self._unmined = await trio.to_thread.run_sync(
-                lambda: sender.send(to, data, gas=gas), limiter=self._send_limiter
-            )
-            sent, mined = self._unmined, await self._settle(sender)
-        if mined is None:
-            raise LedgerUnavailableError(
-                f"{function} was not mined within {self._mine_timeout:g} s (transaction "
-                f"0x{sent.hash.hex()}): does the chain at {self._rpc.shown} make blocks?"
-            )
+            landed = await self._settle_earlier(outbox)
+            if landed is None or landed.flight.call != (to, data):
+                self._rpc.refuse_while_disagreeing()  # LEDGER-034
+                flight = await self._send(lambda: outbox.post(to, data, gas))
+                landed = await self._settle(outbox, flight, function)
+        row, mined = landed.row, landed.mined
         if not mined.succeeded and not await self._read(lambda: _true(stands, mined.block)):
-            raise await self._read(lambda: sender.refusal(function, sent, mined))
+            raise await self._read(lambda: outbox.sender.refusal(function, row, mined))
 
-    async def _settle(self, sender: Sender) -> MinedTransaction | None:
-        """Wait for the transaction in flight, ours or one that an earlier call was cancelled over.
+    async def recover(self, kept: Transactions) -> None:
+        """Take up the outbox that an earlier process left, before anything is signed.
 
-        None if there is none or it is not mined in time; the next one then replaces it.
+        What it signed and no block holds is sent again, unchanged. Raises AccountInUseError where
+        others sent for this account, LedgerUnavailableError.
         """
-        sent = self._unmined
-        if sent is None:
-            return None
-        deadline = self._clock.now() + self._mine_timeout
+        sender = self._writer().sender
+        async with self._sending:
+            self._outbox = Outbox(sender, kept)
+            await self._reconcile(self._outbox)
+
+    async def _settle_earlier(self, outbox: Outbox) -> Landed | None:
+        """Wait for all that was signed before; the last that had to be waited for, if any."""
+        landed = None
+        for flight in await self._reconcile(outbox):
+            landed = await self._settle(outbox, flight, "an earlier call")
+        return landed
+
+    async def _reconcile(self, outbox: Outbox) -> tuple[Flight, ...]:
+        """What waits for a block. Raises AccountInUseError for a nonce that others used."""
+        missing: tuple[Flight, ...] = ()
+        for look in range(FOREIGN_LOOKS):
+            if look:  # some clients index receipts a moment after the block
+                await self._clock.sleep(self._poll)
+            final = await self._read(self._final_block)
+            standing = await self._send(partial(outbox.reconcile, final.number))
+            missing = standing.missing
+            if not missing:
+                return standing.waiting
+        raise await self._send(lambda: outbox.disown(missing))
+
+    async def _settle(self, outbox: Outbox, flight: Flight, what: str) -> Landed:
+        """Wait for a block with one of a flight's transactions; offer more while it is stuck.
+
+        Raises LedgerUnavailableError when there is none in time; the call stays in the outbox.
+        """
+        began = self._clock.now()
+        dearer_at = began + self._bump_after
         while True:
-            mined = await self._read(lambda: sender.mined(sent))
-            if mined is not None:
-                self._unmined = None
-                return mined
-            if self._clock.now() >= deadline:
-                return None
+            landed = await self._read(lambda: outbox.look(flight.nonce))
+            if landed is not None:
+                return landed
+            now = self._clock.now()
+            if now >= began + self._mine_timeout:
+                raise LedgerUnavailableError(
+                    f"{what} was not mined within {self._mine_timeout:g} s (nonce {flight.nonce}, "
+                    f"transaction 0x{flight.last.hash.hex()}): does the chain at "
+                    f"{self._rpc.shown} make blocks?"
+                )
+            if now >= dearer_at:
+                dearer_at = now + self._bump_after
+                self._rpc.refuse_while_disagreeing()  # LEDGER-034
+                await self._send(lambda: outbox.raise_price(flight.nonce))
             await self._clock.sleep(self._poll)
+
+    async def _send(self, function: Callable[[], T]) -> T:
+        """Run what signs or sends. Not abandoned when we are cancelled: its own timeouts end it."""
+        return await trio.to_thread.run_sync(function, limiter=self._send_limiter)
 
 
 def _true(stands: Callable[[int], bool], block: int) -> bool:
@@ -299,42 +323,55 @@ def _true(stands: Callable[[int], bool], block: int) -> bool:
 
 @asynccontextmanager
 async def open_ledger(
-    url: str,
+    url: str | Sequence[str],
     run_contract: bytes,
-    account_key: bytes | None,
+    account: bytes | Signer | None,
     *,
     manifest_hash: bytes,
     clock: Clock,
     chain_id: int | None = None,
     peer: bytes | None = None,
-    outbox: Outbox = no_outbox,
+    finality: Finality = Finality.DEPTH,
     last_final: Block | None = None,
+    locks: Path | None = None,
     call_timeout: float = 10.0,
     mine_timeout: float = 120.0,
+    bump_after: float = 30.0,
     poll: float = 0.1,
+    retry_pause: Callable[[float], None] = time.sleep,
 ) -> AsyncIterator[EthereumLedger]:
     """Connect and check chain id, contract code, manifest and enrolment.
 
-    `account_key` None opens for reading only. `peer` is the public key that the account must have
-    enrolled. `last_final` is a block taken as final before (after a restart). In
-    seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction of
-    ours, `poll` is the pause between two looks.
+    Several URLs are asked side by side and compared. `account` signs, or is the key to sign with;
+    None opens for reading only. `peer` is the public key that the account must have enrolled,
+    `finality` the run's. `last_final` is a block taken as final before (after a restart); `recover`
+    takes up the outbox of an earlier process. `locks` is a directory in which one process at a time
+    may send for the account.
+
+    In seconds: `call_timeout` bounds a call, `mine_timeout` the wait for a block with a transaction
+    of ours, which is offered an eighth more every `bump_after`; `poll` is the pause between looks.
+    `retry_pause` waits, in a thread, before a read is asked again.
 
     Raises ConfigError (URL, manifest), LedgerUnavailableError (no answer; another chain or
-    contract), NotEnrolledError, DeepReorganisationError.
+    contract), NotEnrolledError, AccountInUseError.
     """
-    rpc = RpcClient(url, timeout=call_timeout)
+    urls = [url] if isinstance(url, str) else list(url)
+    rpc = Endpoints(urls, timeout=call_timeout, chain_id=chain_id, pause=retry_pause)
     limiter = trio.CapacityLimiter(READ_THREADS)
-    try:
-        reader = await _in_thread(lambda: RunReader(rpc, run_contract), limiter, rpc)
+    with ExitStack() as stack:
+        stack.callback(rpc.close)
+        reader = await _in_thread(lambda: RunReader(rpc, run_contract, finality), limiter, rpc)
         _check_terms(reader.terms, rpc.shown, chain_id, manifest_hash)
         sender: Sender | None = None
         index: int | None = None
-        if account_key is not None:
-            sender = Sender(rpc, account_key, reader.terms.chain_id, outbox)
-            account = sender.account
+        if account is not None:
+            sender = Sender(rpc, account, reader.terms.chain_id)
             roll = await _in_thread(lambda: reader.registry().roll(reader.head()), limiter, rpc)
-            index = live_enrolment(roll, account, peer).index
+            index = live_enrolment(roll, sender.account, peer).index
+            if locks is not None:
+                genesis = (await _in_thread(lambda: reader.block(0), limiter, rpc)).hash
+                chain = reader.terms.chain_id
+                stack.enter_context(account_lock(locks, chain, genesis, sender.account))
         yield EthereumLedger(
             rpc,
             reader,
@@ -343,11 +380,10 @@ async def open_ledger(
             limiter=limiter,
             clock=clock,
             mine_timeout=mine_timeout,
+            bump_after=bump_after,
             poll=poll,
             last_final=last_final,
         )
-    finally:
-        rpc.close()
 
 
 def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_hash: bytes) -> None:
@@ -364,7 +400,7 @@ def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_has
         )
 
 
-async def _in_thread(function: Callable[[], T], limiter: trio.CapacityLimiter, rpc: RpcClient) -> T:
+async def _in_thread(function: Callable[[], T], limiter: trio.CapacityLimiter, rpc: Source) -> T:
     """Run a blocking read in a thread; give up on the thread when it hangs."""
     with trio.move_on_after(CALLS_IN_A_READ * rpc.timeout):
         return await trio.to_thread.run_sync(

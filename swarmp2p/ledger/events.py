@@ -12,8 +12,8 @@ from eth_utils.crypto import keccak
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.governance import Standing
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.views import hexed, indices, octets, quantity, view_call
+from swarmp2p.ledger.rpc import RpcClient, hexed, octets, quantity
+from swarmp2p.ledger.views import indices, view_call
 
 BLOCKS = 1_000  # in one question; endpoints refuse longer ranges, each at its own number
 FAULT_VOTED = "FaultVoted(uint256,uint256,uint8,uint64,bytes32)"

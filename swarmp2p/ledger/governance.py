@@ -12,8 +12,10 @@ from eth_utils.crypto import keccak
 from swarmp2p.errors import LocalProtocolError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.deploy import Desk, Pause, open_desk
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.views import hexed, indices, quantity, verify_code, view_call
+from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
+from swarmp2p.ledger.signer import Signer
+from swarmp2p.ledger.verify import verify_code
+from swarmp2p.ledger.views import indices, view_call
 
 NOBODY = bytes(20)
 _REGISTRY = "SwarmRegistry"
@@ -72,7 +74,7 @@ def read_standing(rpc: RpcClient, registry: bytes, block: int) -> Standing:
 
 def govern(
     url: str,
-    key: bytes,
+    key: bytes | Signer,
     registry: bytes,
     function: str,
     arguments: tuple[object, ...],
@@ -91,7 +93,7 @@ def govern(
 
 
 def retract(
-    url: str, key: bytes, registry: bytes, vote: bytes, *, pause: Pause = time.sleep
+    url: str, key: bytes | Signer, registry: bytes, vote: bytes, *, pause: Pause = time.sleep
 ) -> None:
     """Take the sender's vote back. `vote` is Outcome.vote. Raises as `govern` does."""
     if len(vote) != 32:
@@ -100,7 +102,9 @@ def retract(
         desk.call(_REGISTRY, registry, "retract", vote)
 
 
-def hand_over(url: str, key: bytes, registry: bytes, *, pause: Pause = time.sleep) -> Standing:
+def hand_over(
+    url: str, key: bytes | Signer, registry: bytes, *, pause: Pause = time.sleep
+) -> Standing:
     """Hand the registry over to its members, for good. Raises as `govern` does."""
     with open_desk(url, key, pause=pause) as desk:
         block = desk.call(_REGISTRY, registry, "renounceOwnership")

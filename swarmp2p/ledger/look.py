@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.interface import ChainView, RunTerms
-from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.views import RunReader, quantity
+from swarmp2p.ledger.rpc import RpcClient, quantity
+from swarmp2p.ledger.views import RunReader
 
 Seen = TypeVar("Seen")
 
@@ -15,11 +16,11 @@ def read_terms(url: str, run: bytes) -> RunTerms:
     return _look(url, lambda rpc: RunReader(rpc, run).terms)
 
 
-def read_view(url: str, run: bytes) -> ChainView:
+def read_view(url: str, run: bytes, finality: Finality = Finality.DEPTH) -> ChainView:
     """The run at its last final block."""
 
     def look(rpc: RpcClient) -> ChainView:
-        reader = RunReader(rpc, run)
+        reader = RunReader(rpc, run, finality)
         return reader.chain_view(reader.block(reader.final_number()))
 
     return _look(url, look)

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from swarmp2p.errors import TransactionRevertedError
 from swarmp2p.ledger.accounts import checksum
-from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError
-from swarmp2p.ledger.views import hexed, revert_reason
+from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError, hexed
+from swarmp2p.ledger.views import revert_reason
 
 _WORDS = {
     "AddressesTooLong": "the addresses are too long; announce fewer",

@@ -7,6 +7,7 @@ stands in any message.
 import base64
 import ipaddress
 import json
+import re
 import socket
 import ssl
 import time
@@ -21,6 +22,19 @@ from swarmp2p.errors import ConfigError, LedgerUnavailableError
 MAX_REPLY = 8 << 20  # bytes; a view of a whole round of 64 peers is 20 KiB
 IDLE_CONNECTIONS = 4
 _READ = 1 << 16
+_MAX_MESSAGE = 300  # characters of an endpoint's own words
+
+
+_QUANTITY = re.compile("0[xX][0-9a-fA-F]{1,64}")
+_SHORTEST_SECRET = 4  # characters; what is shorter ("v3") is hidden with the rest of the path
+
+
+class RpcFailedError(LedgerUnavailableError):
+    """No JSON-RPC reply came. `again`: asking once more may help (not a timeout, not a refusal)."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 class RpcRefusedError(LedgerUnavailableError):
@@ -32,6 +46,27 @@ class RpcRefusedError(LedgerUnavailableError):
         self.data = data
 
 
+def hexed(data: bytes) -> str:
+    """Bytes as JSON-RPC writes them."""
+    return "0x" + data.hex()
+
+
+def quantity(value: object) -> int:
+    """A number of a JSON-RPC reply, below 2^256. Raises LedgerUnavailableError."""
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+        shown = repr(value)[:80]
+        raise LedgerUnavailableError(f"the chain answered {shown} where a number goes")
+    return int(value, 16)
+
+
+def octets(value: object) -> bytes:
+    """Bytes of a JSON-RPC reply. Raises LedgerUnavailableError."""
+    try:
+        return bytes.fromhex(str(value).removeprefix("0x"))
+    except ValueError:
+        raise LedgerUnavailableError("the chain answered text where bytes go") from None
+
+
 def check_url(url: str) -> SplitResult:
     """The parts of an endpoint's URL: https, or http on loopback. Raises ConfigError."""
     try:
@@ -39,6 +74,8 @@ def check_url(url: str) -> SplitResult:
         host, _port = parts.hostname or "", parts.port
     except ValueError:
         raise ConfigError("the chain's URL cannot be read: expected https://HOST[:PORT]") from None
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"the chain's URL {redact(url)} has characters that no URL has")
     if parts.scheme == "https" and host:
         return parts
     if parts.scheme == "http" and _is_loopback(host):
@@ -65,17 +102,32 @@ def redact(url: str) -> str:
         return "(unreadable URL)"
     shown = f"[{host}]" if ":" in host else host
     shown += f":{port}" if port else ""
-    hidden = parts.path.strip("/") or parts.query
-    return f"{parts.scheme}://{shown}" + ("/..." if hidden else "")
+    return f"{parts.scheme}://{shown}"
+
+
+def _secrets(parts: SplitResult) -> tuple[str, ...]:
+    """What of a URL may be a key, as written and as decoded, the longest first."""
+    texts = [parts.username or "", parts.password or "", parts.query, *parts.path.split("/")]
+    texts += [piece for pair in parts.query.split("&") for piece in pair.split("=")]
+    both = {text for each in texts for text in (each, unquote(each))}
+    return tuple(sorted((t for t in both if len(t) >= _SHORTEST_SECRET), key=len, reverse=True))
 
 
 class RpcClient:
-    """Calls one endpoint. Each call takes at most `timeout` seconds, name lookup apart."""
+    """Calls one endpoint. Each call takes at most `timeout` seconds, name lookup apart.
 
-    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+    `max_reply` bounds an answer in bytes; `what` is how messages call the other side.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float = 10.0, max_reply: int = MAX_REPLY, what: str = "chain"
+    ) -> None:
         parts = check_url(url)
         self.shown = redact(url)
         self.timeout = timeout
+        self._what = what
+        self._max_reply = max_reply
+        self._secrets = _secrets(parts)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port
@@ -99,7 +151,10 @@ class RpcClient:
         try:
             status, data = self._exchange(body.encode(), deadline)
         except (OSError, HTTPException, ValueError) as error:
-            raise self._unavailable(_what(error, self.timeout)) from error
+            # Not `from error`: http.client's messages may quote the URL's path.
+            why = self._without_secrets(_what(error, self.timeout))
+            again = isinstance(error, (ConnectionResetError, BrokenPipeError, HTTPException))
+            raise self._unavailable(why, again=again) from None
         return self._result(method, status, data)
 
     def close(self) -> None:
@@ -172,8 +227,8 @@ class RpcClient:
                 if not part:
                     break
                 data += part
-                if len(data) > MAX_REPLY:
-                    raise ValueError(f"its answer is longer than {MAX_REPLY} bytes")
+                if len(data) > self._max_reply:
+                    raise ValueError(f"its answer is longer than {self._max_reply} bytes")
             return response.status, bytes(data), not response.will_close
         finally:
             response.close()
@@ -184,24 +239,33 @@ class RpcClient:
         except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict) or not ({"result", "error"} & reply.keys()):
-            raise self._unavailable(f"HTTP status {status} and no JSON-RPC reply to {method}")
+            raise self._unavailable(
+                f"HTTP status {status} and no JSON-RPC reply to {method}", again=True
+            )
         error = reply.get("error")
         if error is None:
             return reply.get("result")
         if not isinstance(error, dict):
             error = {}
         code = error.get("code")
-        message = str(error.get("message", ""))[:300]
+        message = self._without_secrets(str(error.get("message", ""))[:_MAX_MESSAGE])
         raise RpcRefusedError(
             code if isinstance(code, int) else 0,
-            f"chain at {self.shown} refused {method}: {message}",
+            f"{self._what} at {self.shown} refused {method}: {message}",
             _revert_data(error.get("data")),
         )
 
-    def _unavailable(self, why: str) -> LedgerUnavailableError:
-        return LedgerUnavailableError(
-            f"chain at {self.shown} does not answer: {why}; check that it runs (a development "
-            "chain: `swarmp2p ledger dev`) and that the URL is right"
+    def _without_secrets(self, text: str) -> str:
+        """What an endpoint or a library says may quote the URL, and is one line in a log."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return "".join(char if char.isprintable() else "?" for char in text)
+
+    def _unavailable(self, why: str, *, again: bool) -> RpcFailedError:
+        return RpcFailedError(
+            f"{self._what} at {self.shown} does not answer: {why}; check that it runs (a "
+            "development chain: `swarmp2p ledger dev`) and that the URL is right",
+            again=again,
         )
 
 

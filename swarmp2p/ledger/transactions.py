@@ -1,23 +1,19 @@
-"""Signs transactions, sends them and reads what became of them. Blocking; one account.
+"""Signs an account's transactions, hands them to the chain, reads what became of them. Blocking."""
 
-The nonce comes from the chain, so a restart needs no memory: a transaction that was sent before and
-never mined is replaced by one with a higher fee.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from eth_account import Account
+from enum import Enum
 
 from swarmp2p.errors import LedgerUnavailableError, TransactionRevertedError
-from swarmp2p.ledger.accounts import account_address, checksum
-from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError
-from swarmp2p.ledger.views import hexed, octets, quantity, revert_reason
+from swarmp2p.ledger.accounts import checksum
+from swarmp2p.ledger.rpc import RpcRefusedError, hexed, octets, quantity
+from swarmp2p.ledger.signer import LocalSigner, Signer, UnsignedTransaction, transaction_hash
+from swarmp2p.ledger.source import Source
+from swarmp2p.ledger.views import revert_reason
+from swarmp2p.seams import KeptTransaction
 
 DEFAULT_TIP = 10**9  # wei per gas, where the endpoint suggests none
 MAX_FEE = 10**13  # wei per gas; no chain of this kind asks so much, a lying endpoint may
-MAX_RETRIES = 8  # fee bumps and nonce corrections of one transaction
+MAX_RETRIES = 8  # fee bumps of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +28,10 @@ class Fees:
         raised = None if self.tip is None else self.tip * 9 // 8 + 1
         return Fees(self.price * 9 // 8 + 1, raised)
 
-
-@dataclass(frozen=True, slots=True)
-class SentTransaction:
-    """A signed transaction: what an outbox keeps. `hash` has 32 bytes, `to` 20 (b"": creation)."""
-
-    hash: bytes
-    raw: bytes
-    nonce: int
-    to: bytes
-    data: bytes
-    gas: int
-    fees: Fees
+    def at_least(self, other: "Fees") -> "Fees":
+        """The higher of both, each part for itself; the kind is this one's."""
+        tip = None if self.tip is None else max(self.tip, other.tip or 0)
+        return Fees(max(self.price, other.price, tip or 0), tip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,72 +44,95 @@ class MinedTransaction:
     contract: bytes
 
 
-Outbox = Callable[[SentTransaction], None]
+class Answer(Enum):
+    """What a chain says of a transaction that it was handed."""
+
+    TAKEN = "taken"
+    UNDERPRICED = "underpriced"
+    NONCE_USED = "nonce used"
 
 
-def no_outbox(_sent: SentTransaction) -> None:
-    """Keep nothing: every call of ours can be made again from the state of the chain."""
+# What geth, Besu, Nethermind, Erigon and anvil say, in lower case; the first that fits counts.
+_ANSWERS = {
+    "already known": Answer.TAKEN,
+    "known transaction": Answer.TAKEN,
+    "alreadyknown": Answer.TAKEN,
+    "already imported": Answer.TAKEN,
+    "underpriced": Answer.UNDERPRICED,
+    "replacement fee too low": Answer.UNDERPRICED,
+    "replacement gas price": Answer.UNDERPRICED,
+    "replacementnotallowed": Answer.UNDERPRICED,
+    "fee too low": Answer.UNDERPRICED,
+    "nonce too low": Answer.NONCE_USED,
+    "nonce_too_low": Answer.NONCE_USED,
+    "oldnonce": Answer.NONCE_USED,
+}
 
 
 class Sender:
-    """Sends for one account. `outbox` sees each signed transaction before the network does."""
+    """Signs for one account, sends, and looks. It remembers nothing: see `outbox.Outbox`."""
 
-    def __init__(
-        self, rpc: RpcClient, key: bytes, chain_id: int, outbox: Outbox = no_outbox
-    ) -> None:
+    def __init__(self, rpc: Source, signer: bytes | Signer, chain_id: int) -> None:
+        """`signer` signs, or is the key to sign with."""
         self._rpc = rpc
-        self._key = key
-        self._chain_id = chain_id
-        self._outbox = outbox
-        self._least_nonce = 0
-        self.account = account_address(key)
+        self._signer = LocalSigner(signer) if isinstance(signer, bytes) else signer
+        self.chain_id = chain_id
+        self.account = self._signer.account
 
     def next_nonce(self) -> int:
         """The first nonce that no mined transaction of the account has."""
-        count = self._rpc.call("eth_getTransactionCount", hexed(self.account), "latest")
-        # An endpoint behind others may have missed the block that we have seen.
-        return max(quantity(count), self._least_nonce)
+        return self.count("latest")
+
+    def count(self, block: str) -> int:
+        """How many transactions of the account were mined up to a block, by number or tag."""
+        return quantity(self._rpc.call("eth_getTransactionCount", hexed(self.account), block))
 
     def send(
         self, to: bytes, data: bytes, *, gas: int, value: int = 0, nonce: int | None = None
-    ) -> SentTransaction:
-        """Sign and broadcast. A transaction of ours with the same nonce is replaced.
+    ) -> KeptTransaction:
+        """Sign and broadcast one call, at a higher price where the first is too low.
 
         Raises LedgerUnavailableError, also for an account that cannot pay.
         """
         fees = self.fees()
-        wanted = self.next_nonce() if nonce is None else nonce
+        nonce = self.next_nonce() if nonce is None else nonce
         for _ in range(MAX_RETRIES):
-            sent = self._sign(to, data, gas, value, wanted, fees)
-            self._outbox(sent)
-            try:
-                self._rpc.call("eth_sendRawTransaction", hexed(sent.raw))
-            except RpcRefusedError as error:
-                text = str(error).lower()
-                if "already known" in text or "known transaction" in text:
-                    return sent
-                if "underpriced" in text:
-                    fees = fees.bumped()
-                elif "nonce too low" in text and nonce is None:
-                    self._least_nonce = wanted + 1
-                    wanted = self.next_nonce()
-                elif "insufficient funds" in text:
-                    raise self._poor(error) from error
-                else:
-                    raise
-            else:
+            sent = self.sign(to, data, gas, nonce, fees, value)
+            answer = self.broadcast(sent)
+            if answer is not Answer.UNDERPRICED:
                 return sent
-        raise LedgerUnavailableError(
+            fees = fees.bumped()
+        raise self.keeps_refusing()
+
+    def broadcast(self, sent: KeptTransaction) -> "Answer":
+        """Hand a signed transaction to the chain: the same one any number of times.
+
+        Raises LedgerUnavailableError: no answer (it may have arrived), or a refusal for good.
+        """
+        try:
+            self._rpc.call("eth_sendRawTransaction", hexed(sent.raw))
+        except RpcRefusedError as error:
+            text = str(error).lower()
+            for words, answer in _ANSWERS.items():
+                if words in text:
+                    return answer
+            if "insufficient funds" in text:
+                raise self._poor(error) from None
+            raise
+        return Answer.TAKEN
+
+    def keeps_refusing(self) -> LedgerUnavailableError:
+        """The error for a transaction that no price makes acceptable."""
+        return LedgerUnavailableError(
             f"chain at {self._rpc.shown} keeps refusing the transactions of "
             f"{checksum(self.account)}: does another process send for this account?"
         )
 
-    def mined(self, sent: SentTransaction) -> MinedTransaction | None:
+    def mined(self, sent: KeptTransaction) -> MinedTransaction | None:
         """What became of a transaction; None while it waits."""
         receipt = self._rpc.call("eth_getTransactionReceipt", hexed(sent.hash))
         if not isinstance(receipt, dict) or receipt.get("blockNumber") is None:
             return None
-        self._least_nonce = max(self._least_nonce, sent.nonce + 1)
         return MinedTransaction(
             block=quantity(receipt["blockNumber"]),
             succeeded=quantity(receipt.get("status")) == 1,
@@ -129,7 +140,7 @@ class Sender:
             contract=octets(receipt.get("contractAddress") or ""),
         )
 
-    def refusal(self, what: str, sent: SentTransaction, mined: MinedTransaction) -> Exception:
+    def refusal(self, what: str, sent: KeptTransaction, mined: MinedTransaction) -> Exception:
         """Why a mined transaction failed: run it again as a call at the end of its block."""
         call = {"from": hexed(self.account), "data": hexed(sent.data)}
         if sent.to:
@@ -166,24 +177,25 @@ class Sender:
         except RpcRefusedError:
             return DEFAULT_TIP  # a younger method than the base fee itself
 
-    def _sign(  # noqa: PLR0917 - the fields of a transaction
-        self, to: bytes, data: bytes, gas: int, value: int, nonce: int, fees: Fees
-    ) -> SentTransaction:
-        fields: dict[str, Any] = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "gas": gas,
-            "value": value,
-            "data": data,
-            "to": checksum(to) if to else b"",
-        }
-        if fees.tip is None:
-            fields["gasPrice"] = fees.price
-        else:
-            fields |= {"type": 2, "maxFeePerGas": fees.price, "maxPriorityFeePerGas": fees.tip}
-        signed = Account.sign_transaction(fields, self._key)
-        return SentTransaction(
-            bytes(signed.hash), bytes(signed.raw_transaction), nonce, to, data, gas, fees
+    def sign(  # noqa: PLR0917 - the fields of a transaction
+        self, to: bytes, data: bytes, gas: int, nonce: int, fees: Fees, value: int = 0
+    ) -> KeptTransaction:
+        """Sign, and send nothing. Raises SignerError."""
+        wanted = UnsignedTransaction(
+            self.chain_id, nonce, to, data, gas, value, fees.price, fees.tip
+        )
+        raw = self._signer.sign(wanted)
+        return KeptTransaction(
+            chain_id=self.chain_id,
+            account=self.account,
+            nonce=nonce,
+            hash=transaction_hash(raw),
+            raw=raw,
+            to=to,
+            data=data,
+            gas=gas,
+            price=fees.price,
+            tip=fees.tip,
         )
 
     def _poor(self, error: RpcRefusedError) -> LedgerUnavailableError:

@@ -14,6 +14,7 @@ from swarmp2p.errors import (
 )
 from swarmp2p.ledger.abi import ContractAbi, contract_abi
 from swarmp2p.ledger.accounts import checksum
+from swarmp2p.ledger.finality import Finality, final_number
 from swarmp2p.ledger.interface import (
     Attestation,
     Block,
@@ -25,29 +26,12 @@ from swarmp2p.ledger.interface import (
     RoundView,
     RunTerms,
 )
-from swarmp2p.ledger.rpc import RpcClient, RpcRefusedError
+from swarmp2p.ledger.rpc import RpcRefusedError, hexed, octets, quantity
+from swarmp2p.ledger.source import Source
+from swarmp2p.ledger.verify import verify_code
 from swarmp2p.wire.registry import MAX_MEMBER_KEYS, MAX_PEERS
 
-
-def hexed(data: bytes) -> str:
-    """Bytes as JSON-RPC writes them."""
-    return "0x" + data.hex()
-
-
-def quantity(value: object) -> int:
-    """A number of a JSON-RPC reply. Raises LedgerUnavailableError."""
-    try:
-        return int(str(value), 16)
-    except ValueError:
-        raise LedgerUnavailableError(f"the chain answered {value!r} where a number goes") from None
-
-
-def octets(value: object) -> bytes:
-    """Bytes of a JSON-RPC reply. Raises LedgerUnavailableError."""
-    try:
-        return bytes.fromhex(str(value).removeprefix("0x"))
-    except ValueError:
-        raise LedgerUnavailableError("the chain answered text where bytes go") from None
+REREAD_MEMBERS = 8  # final blocks after which changed addresses are noticed
 
 
 def indices(bits: int) -> frozenset[int]:
@@ -70,7 +54,7 @@ class Roll:
 class RegistryReader:
     """Reads one registry."""
 
-    def __init__(self, rpc: RpcClient, chain_id: int, registry: bytes) -> None:
+    def __init__(self, rpc: Source, chain_id: int, registry: bytes) -> None:
         self._rpc = rpc
         self._chain_id = chain_id
         self.registry = registry
@@ -165,10 +149,15 @@ def live_enrolment(roll: Roll, account: bytes, peer: bytes | None) -> Member:
 
 
 class RunReader:
-    """Reads one run. Threads may share it."""
+    """Reads one run. Threads may share it.
 
-    def __init__(self, rpc: RpcClient, run: bytes) -> None:
+    `finality` says which block is the last final one: the run's depth below the newest, or the
+    chain's own `finalized`.
+    """
+
+    def __init__(self, rpc: Source, run: bytes, finality: Finality = Finality.DEPTH) -> None:
         self._rpc = rpc
+        self._finality = finality
         self._run = run
         self._abi = contract_abi("SwarmRun")
         self._registry: RegistryReader | None = None
@@ -184,8 +173,15 @@ class RunReader:
         return read_block(self._rpc, number)
 
     def final_number(self) -> int:
-        """The last final block, by the run's depth."""
-        return max(0, self.head() - self.terms.depth)
+        """The last final block, by the run's depth or the chain's own `finalized`."""
+        return final_number(self._rpc, self._finality, self.terms.depth)
+
+    @property
+    def shown_finality(self) -> str:
+        """The rule of `final_number`, for messages."""
+        if self._finality is Finality.FINALIZED:
+            return "the chain's own"
+        return f"depth {self.terms.depth}"
 
     @property
     def bad_proofs(self) -> frozenset[int]:
@@ -259,25 +255,7 @@ class RunReader:
         )
 
 
-def verify_code(rpc: RpcClient, contract: bytes, name: str) -> None:
-    """Compare deployed code with the artifact of SwarmRegistry or SwarmRun.
-
-    Raises LedgerUnavailableError: another chain, another address, or another version.
-    """
-    code = octets(rpc.call("eth_getCode", hexed(contract), "latest"))
-    if not code:
-        raise LedgerUnavailableError(
-            f"there is no contract at {hexed(contract)} on the chain at {rpc.shown}: it is another "
-            "chain, a development chain that was started anew, or the address is wrong"
-        )
-    if not contract_abi(name).matches(code):
-        raise LedgerUnavailableError(
-            f"the contract at {hexed(contract)} is not this version's {name}: deploy again, or "
-            "use the version of swarmp2p that deployed it"
-        )
-
-
-def read_block(rpc: RpcClient, number: int) -> Block:
+def read_block(rpc: Source, number: int) -> Block:
     """A block's number and hash."""
     found = rpc.call("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - the API's shape
     if not isinstance(found, dict):
@@ -288,13 +266,13 @@ def read_block(rpc: RpcClient, number: int) -> Block:
     return Block(number, octets(found.get("hash")))
 
 
-def read_balance(rpc: RpcClient, account: bytes) -> int:
+def read_balance(rpc: Source, account: bytes) -> int:
     """Wei of an account."""
     return quantity(rpc.call("eth_getBalance", hexed(account), "latest"))
 
 
 def view_call(  # noqa: PLR0917 - whom, what, when
-    rpc: RpcClient,
+    rpc: Source,
     contract: bytes,
     abi: ContractAbi,
     function: str,

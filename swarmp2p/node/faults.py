@@ -92,12 +92,23 @@ class Faults:
             return []
         ready = []
         for key, charge in self._charges.items():
-            accused = self._view.holder(key)
-            # ROUND-047: a verified proof; and what is out of the run needs no vote of ours.
-            if key not in self._asked and accused is not None and accused.live:
+            if key not in self._asked and self._is_due(charge, self._view):
                 self._asked.add(key)
                 ready.append(charge)
         return ready
+
+    @staticmethod
+    def _is_due(charge: Charge, view: ChainView) -> bool:
+        """ROUND-047: only on a fresh proof, against the key that counts in this round.
+
+        So no key that was lost and replaced long ago puts its site out. What is out of the run
+        needs no vote of ours.
+        """
+        accused = view.holder(charge.key)
+        if accused is None or not accused.live:
+            return False
+        fresh = charge.round >= view.round.round - 1
+        return fresh and view.round_key(accused).peer == charge.key
 
     async def vote(self, charge: Charge) -> None:
         """Post one vote; what the chain did not answer is due again."""

@@ -22,6 +22,14 @@ def refuse_stranger(view: ChainView, me: bytes) -> None:
         )
     if not holder.live:
         raise NotEnrolledError("this peer's enrolment was revoked; it has no part in the run")
+    refuse_ended_key(view, me)
+
+
+def refuse_ended_key(view: ChainView, me: bytes) -> None:
+    """Raise NotEnrolledError where a rotation has ended the key `me`: it signs nothing more."""
+    holder = view.holder(me)
+    if holder is None or holder.peer == me:
+        return
     raise NotEnrolledError(
         f"this site's key was rotated in block {holder.keys[-1].since}, to {holder.peer.hex()}:"
         " the old one is not used again; start the node with the new identity file"
@@ -41,3 +49,9 @@ def key_trouble(view: ChainView, me: bytes) -> str:
             " sits this round out, and takes part in the next"
         )
     return ""
+
+
+def epoch_of(view: ChainView, me: bytes) -> int:
+    """The epoch of our current key, for hello; 0 where `me` is none."""
+    mine = view.member(me)
+    return 0 if mine is None else mine.key_epoch

@@ -27,7 +27,7 @@ from swarmp2p.node.context import Context, facts_of
 from swarmp2p.node.exchange import BlobExchange
 from swarmp2p.node.faults import Faults
 from swarmp2p.node.hello import Greeter
-from swarmp2p.node.membership import key_trouble, refuse_stranger
+from swarmp2p.node.membership import epoch_of, key_trouble, refuse_ended_key, refuse_stranger
 from swarmp2p.node.receipts import Receipt, make_receipt
 from swarmp2p.node.status import status_of
 from swarmp2p.node.steps import OwnUpdate, Steps
@@ -48,14 +48,14 @@ class Node:
         self, context: Context, *, on_receipt: Callable[[Receipt], None] = lambda _: None
     ) -> None:
         """`on_receipt` is called with the receipt of each round that ends."""
-        self._c = context
+        self.context = self._c = context
         self._on_receipt = on_receipt
         self.vectors = Vectors(context.manifest)
         self.exchange = BlobExchange(context)
         self.machine = RoundMachine(resend_blocks=context.manifest.depth + 8)
         self.faults = Faults(context, self._halt)
         self.announcer = Announcer(context, self.dispatch_pull, self._accuse)
-        self.greeter = Greeter(context, lambda: self._current_epoch)
+        self.greeter = Greeter(context, lambda: epoch_of(self.view, context.me))
         self.steps = Steps(context, self)
         self.models = CatchUp(context, self.vectors, self.exchange, self._until)
         self._view: ChainView | None = None
@@ -209,20 +209,16 @@ class Node:
     # -- what others see -------------------------------------------------------------------------
 
     @property
-    def context(self) -> Context:
-        """The node's surroundings."""
-        return self._c
-
-    @property
     def own_key(self) -> MemberKey | None:
-        """The key of our enrolment in the current round; not ours after a rotation in mid-round."""
+        """The key of our enrolment in the current round; this node may not have it (any more)."""
         mine = self.view.holder(self._c.me)
         return None if mine is None else self.view.round_key(mine)
 
     @property
-    def _current_epoch(self) -> int:
-        mine = self.view.member(self._c.me)
-        return 0 if mine is None else mine.key_epoch
+    def signing_key(self) -> MemberKey | None:
+        """The same where this node may sign with it: ours, current, and not revoked (ID-027)."""
+        mine, key = self.view.member(self._c.me), self.own_key
+        return key if mine is not None and key is not None and key.peer == self._c.me else None
 
     @property
     def view(self) -> ChainView:
@@ -288,7 +284,7 @@ class Node:
         number, base = self.view.round.round, self.base_root
         # ID-027: without our key of the round we sign nothing for it, and sit it out.
         self.steps.update = None
-        if self.own_key is not None and self.own_key.peer == self._c.me:
+        if self.signing_key is not None:
             self.steps.update = self._prepare(number, base, params, weight, metrics)
         self._over = trio.Event()
         self.dispatch(self.machine.hand_in(number))
@@ -329,6 +325,7 @@ class Node:
         return dict(params), receipt
 
     def _write_receipt(self, number: int, ended: Any, began: float) -> Receipt:
+        refuse_ended_key(self.view, self._c.me)
         merged = self.steps.merged_of(number)
         receipt = make_receipt(
             self._c,

@@ -229,8 +229,8 @@ class Steps:
             self.update = None
             return
         self._node.exchange.hidden.discard(update.root)
-        key = self._node.own_key
-        if key is not None and key.peer == self._c.me:
+        key = self._node.signing_key
+        if key is not None:
             self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
         else:  # ID-027: whoever has what our ended key signed passes it on.
             self._c.log("not-revealed", round=step.round, why="the round's key has ended")

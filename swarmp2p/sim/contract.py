@@ -321,12 +321,13 @@ class RunContract:
     def _learn(self) -> None:
         """The sealed round moves both averages by an eighth.
 
-        Attempt 0 of a round after a sealed one only lowers: a peer that serves just before the
-        deadline must not drive the window up.
+        Attempt 0 of a round after a sealed one only lowers, and so does the attempt 1 that an
+        objection opened: a peer that serves just before the deadline must not drive the window up.
         """
         here = self.now
         used = UNITS * (self.block - here.started)
-        if here.attempt == 0 and not self.voids:
+        objected = here.attempt == 1 and self.objections.of(here.number)
+        if (here.attempt == 0 or objected) and not self.voids:
             used = min(used, self.exchange_average)
         self.exchange_average = (7 * self.exchange_average + used) // 8
         used = UNITS * (here.frozen_block - here.opened)

@@ -7,10 +7,13 @@ import trio
 
 from swarmp2p.errors import TransactionRevertedError
 from swarmp2p.ledger.interface import (
+    Attestation,
     Block,
     ChainView,
+    Commit,
     Member,
     MemberKey,
+    Phase,
     RoundView,
     RunTerms,
 )
@@ -69,10 +72,14 @@ class MemoryChain:
         self.contract.roster_changed()
 
     def rotate(self, index: int, peer: bytes, epoch: int) -> None:
-        """A member's next key, from the block being mined on; the run is not told."""
-        member = self.members[index]
-        key = MemberKey(peer, epoch, self.contract.block, bytes(64))
-        self.members[index] = replace(member, keys=(*member.keys, key))
+        """A member's next key, from the next block on; the run is not told."""
+
+        def mined(run: RunContract) -> None:
+            member = self.members[index]
+            key = MemberKey(peer, epoch, run.block, bytes(64))
+            self.members[index] = replace(member, keys=(*member.keys, key))
+
+        self._pool.append((mined, trio.Event(), []))
 
     def revoke(self, index: int) -> None:
         """A member leaves for good."""
@@ -107,6 +114,19 @@ class MemoryChain:
     def final_view(self) -> ChainView:
         """The state `depth` blocks below the head."""
         return self._history[max(0, self.contract.block - self.terms.depth)]
+
+    def newest(self) -> ChainView:
+        """The state at the head."""
+        return self._history[self.contract.block]
+
+    def round_at(self, number: int, view: ChainView) -> RoundView:
+        """A round as of `view`'s block. Raises TransactionRevertedError: not open by then."""
+        if number == view.round.round:
+            return view.round
+        past = self.contract.rounds.get(number)
+        if past is None or number > view.round.round:
+            raise TransactionRevertedError("UnknownRound", f"round {number} is not open yet")
+        return past
 
     def index_of(self, peer: bytes) -> int:
         """The enrolment index of whoever has or had this key."""
@@ -169,37 +189,63 @@ class MemoryLedger:
         return self._chain.final_view()
 
     async def round_view(self, number: int) -> RoundView:
-        """A past or the current round."""
-        past = self._chain.contract.rounds.get(number)
-        return past if past is not None else self._chain.final_view().round
+        """A past or the current round as of the last final block."""
+        return self._chain.round_at(number, self._chain.final_view())
 
     async def genesis(self, root: bytes) -> None:
         """Post the initial model's root."""
-        await self._chain.send(lambda run: run.genesis(root, owner=False, who=self._me))
+        await self._send(
+            lambda run: run.genesis(root, owner=False, who=self._me),
+            lambda: self._chain.contract.genesis_root == root,
+        )
 
     async def join(self) -> None:
         """Ask to be waited for again."""
-        await self._chain.send(lambda run: run.join(self._me))
+        await self._send(lambda run: run.join(self._me))
 
     async def commit(
         self, number: int, attempt: int, commitment: bytes, weight: int, base: bytes
     ) -> None:
         """Commit to an update; the policy `robust` knows attempt 0 only."""
-        await self._chain.send(
-            lambda run: run.commit(self._me, number, commitment, weight, base, attempt=attempt)
+
+        def stands() -> bool:
+            here = self._now(number)
+            return here.commits.get(self._me) == Commit(commitment, weight) and here.base == base
+
+        await self._send(
+            lambda run: run.commit(self._me, number, commitment, weight, base, attempt=attempt),
+            stands,
         )
 
     async def have(self, number: int, attempt: int, bitmap: int) -> None:
         """Say which updates are held."""
-        await self._chain.send(lambda run: run.have(self._me, number, attempt, bitmap))
+
+        def stands() -> bool:
+            here = self._now(number)
+            held = bitmap & sum(1 << peer for peer in here.roster)
+            posted = self._me in here.attests or here.haves.get(self._me) == held
+            return here.phase is Phase.SEALED or (here.attempt == attempt and posted)
+
+        await self._send(lambda run: run.have(self._me, number, attempt, bitmap), stands)
 
     async def attest(self, number: int, attempt: int, root: bytes, aux: bytes) -> None:
         """Attest the merged root."""
-        await self._chain.send(lambda run: run.attest(self._me, number, attempt, root, aux))
+
+        def stands() -> bool:
+            here = self._now(number)
+            posted = here.attests.get(self._me) == Attestation(root, aux)
+            return here.phase is Phase.SEALED or (here.attempt == attempt and posted)
+
+        await self._send(lambda run: run.attest(self._me, number, attempt, root, aux), stands)
 
     async def next_attempt(self, number: int, attempt: int) -> None:
         """Open the next attempt."""
-        await self._chain.send(lambda run: run.next_attempt(self._me, number, attempt))
+
+        def stands() -> bool:
+            here = self._now(number)
+            return here.phase in {Phase.SEALED, Phase.VOID} or here.attempt > attempt
+
+        await self._send(lambda run: run.next_attempt(self._me, number, attempt), stands)
 
     async def object(self, number: int, attempt: int) -> None:
         """Object to attempt 0 of an optimistic round."""
@@ -211,9 +257,27 @@ class MemoryLedger:
 
     async def vote_stop(self) -> None:
         """Vote to stop the run."""
-        await self._chain.send(lambda run: run.vote_stop(self._me))
+        await self._send(lambda run: run.vote_stop(self._me), lambda: self._chain.contract.finished)
 
     async def set_addresses(self, addresses: tuple[str, ...]) -> None:
         """Change the enrolment's addresses."""
         member = self._chain.members[self._me]
         self._chain.members[member.index] = replace(member, addresses=addresses)
+
+    async def _send(
+        self, call: Callable[[RunContract], None], stands: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Send; a refused call whose effect `stands()` already counts as done."""
+        try:
+            await self._chain.send(call)
+        except TransactionRevertedError:
+            try:
+                done = stands()
+            except TransactionRevertedError:
+                done = False  # the round is not open yet
+            if not done:
+                raise
+
+    def _now(self, number: int) -> RoundView:
+        contract = self._chain.contract
+        return contract.rounds.get(number) or self._chain.round_at(number, self._chain.newest())

@@ -15,7 +15,7 @@ import trio
 
 from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.errors import RunError
+from swarmp2p.errors import NotEnrolledError, RunError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import Node
@@ -131,6 +131,8 @@ class SimWorld:
         except RunError:
             peer.model = await node.finish(params)
             peer.done.set()
+        except NotEnrolledError as error:
+            peer.log.append(("program-ends", {"why": str(error)}))
 
     def zeros(self) -> dict[str, Any]:
         """Parameters of the manifest's shape."""

@@ -17,6 +17,7 @@ from typing import Self
 from swarmp2p.errors import StateError, StateLockedError
 from swarmp2p.seams import Slot
 from swarmp2p.store.chunks import ChunkFiles
+from swarmp2p.store.outbox import TRANSACTIONS_TABLE, TransactionTable
 from swarmp2p.wire.registry import MAX_CONTROL_FRAME, SEQ_BLOCK
 
 DATABASE = "state.db"  # in the state directory
@@ -158,6 +159,10 @@ class SqliteStore:
             ).fetchone()
         return None if row is None else bytes(row[0])
 
+    def transactions(self) -> TransactionTable:
+        """What was signed for Ethereum accounts, of all runs that share the directory."""
+        return TransactionTable(self._read, self._write)
+
     def put_chunk(self, root: bytes, index: int, data: bytes, proof: Sequence[bytes]) -> None:
         """See Store.put_chunk."""
         self._chunks.put(root, index, data, proof)
@@ -285,6 +290,9 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"state database {file} has version {version}, this program knows {SCHEMA_VERSION};"
             " use the program that wrote it"
         )
+    connection.execute(
+        TRANSACTIONS_TABLE
+    )  # younger than version 1; a program without it ignores it
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise StateError(

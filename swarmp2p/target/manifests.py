@@ -105,7 +105,7 @@ def judge_gossip(given: Input) -> Output:
 
 
 def _epoch(data: bytes) -> int:
-    """The vectors give no epochs: that of an envelope is its sender's by their definition."""
+    """The vectors give no epochs, and ID-026 is not judged by them."""
     try:
         return decode_envelope(data).header.key_epoch
     except RemoteProtocolError:

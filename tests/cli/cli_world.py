@@ -81,7 +81,8 @@ class World:
 
     def enrol(self, *names: str) -> None:
         for name in names:
-            enrol_site(self.url, self.run, self.keys[name], example_manifest())
+            site = self.keys[name]
+            enrol_site(self.url, self.run, site.identity, site.account, example_manifest())
 
 
 def make_world(chain: DevChain, made: Path, folder: Path, keys: dict[str, SiteKeys]) -> World:

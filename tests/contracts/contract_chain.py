@@ -162,6 +162,9 @@ class Chain:
         computation, gas = self._apply(sender, to.address, data)
         return Receipt(gas, tuple(self._events(computation)))
 
+    def code(self, of: Deployed) -> bytes:
+        return self._state.get_code(of.address)
+
     def call(self, to: Deployed, function: str, *arguments: Any) -> Any:
         """A view's answer: structs as dictionaries."""
         snapshot = self._state.snapshot()

@@ -7,6 +7,10 @@ contract, when somebody next calls. Peers are numbers. A refused call returns th
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from contract_model_faults import Fault, FaultVotes, Objections
+
+from swarmp2p.wire.registry import OBJECTION_ROUNDS
+
 COMMIT, ATTEMPT, SEALED, VOID = range(4)
 Body = tuple[bytes, bytes]  # (root, aux)
 
@@ -49,6 +53,7 @@ class ModelTerms:
     depth: int
     owner_minimum: int
     last_round: int
+    topology: int = 0
 
 
 @dataclass
@@ -58,6 +63,7 @@ class ModelRound:
     base: bytes
     phase: int = COMMIT
     attempt: int = 0
+    optimistic: bool = False
     frozen: frozenset[int] | None = None
     frozen_block: int = 0
     enrolled: int = 0
@@ -81,6 +87,8 @@ class ModelRun:
     def __init__(self, terms: ModelTerms, enrolled: int, block: int, genesis: bytes) -> None:
         self.terms, self.block, self.base = terms, block, genesis
         self.enrolled, self.revoked = set(range(enrolled)), set[int]()
+        self.excluded, self.barred, self.mesh_until = set[int](), set[int](), 0
+        self.objections, self.faults = Objections(), FaultVotes()
         self.joined, self.stop_votes = set[int](), set[int]()
         self.committers: list[set[int]] = [set(), set()]  # of the last round, of the one before
         self.last_sealed = self.voids = 0
@@ -92,7 +100,7 @@ class ModelRun:
 
     # -- quantities
     def live(self) -> set[int]:
-        return self.enrolled - self.revoked
+        return self.enrolled - self.revoked - self.excluded
 
     def active(self) -> set[int]:
         may_commit = self.live()
@@ -117,7 +125,7 @@ class ModelRun:
                 self.close_commit()
 
     def recount(self) -> None:
-        """An enrolment or a revocation happened."""
+        """An enrolment, a revocation or an exclusion happened."""
         if self.finished or self.round.phase != COMMIT:
             return
         if not self.round.deadline:
@@ -143,6 +151,7 @@ class ModelRun:
 
     def close_commit(self) -> None:
         self.round.phase, self.round.closed = ATTEMPT, self.block
+        self.round.optimistic = self.terms.topology > 0 and self.round.number >= self.mesh_until
         self.start_attempt(0, set(self.round.commits))
 
     def start_attempt(self, attempt: int, roster: set[int]) -> None:
@@ -182,7 +191,9 @@ class ModelRun:
             return "RunIsFinished"
         if sender not in self.enrolled:
             return "NotEnrolled"
-        return "MemberRevoked" if sender in self.revoked else None
+        if sender in self.revoked:
+            return "MemberRevoked"
+        return "MemberExcluded" if sender in self.excluded else None
 
     def misplaced(self, sender: int, number: int, attempt: int, phase: int) -> str | None:
         r = self.round
@@ -273,13 +284,56 @@ class ModelRun:
         need = max(2, faulty_bound(r.enrolled) + 1)
         roster = {
             j
-            for j in claims
-            if j not in self.revoked and sum(j in claim for claim in claims.values()) >= need
+            for j in self.live() & set(claims)
+            if (r.optimistic and attempt == 0) or sum(j in c for c in claims.values()) >= need
         }
         if attempt == 2 or len(roster) < max(r.minimum, quorum(len(r.commits))):
             self.end(VOID)
         else:
             self.start_attempt(attempt + 1, roster)
+        return None
+
+    def objection(self, sender: int, number: int, attempt: int) -> str | None:
+        r = self.round
+        if refusal := self.misplaced(sender, number, attempt, ATTEMPT):
+            return refusal
+        if attempt or not r.optimistic:
+            return "NotOptimistic"
+        if sender not in r.roster:
+            return "NotInRoster"
+        if sender in self.objections.of_round(number):
+            return "AlreadyObjected"
+        enough = faulty_bound(r.enrolled) + 1
+        right = self.objections.add(number, sender)
+        if right or len(self.objections.of_round(number)) >= enough:
+            self.start_attempt(1, r.roster)
+        if len(self.objections.doubters(number)) >= enough:
+            self.mesh_until = number + OBJECTION_ROUNDS + 1
+            self.objections.renew()
+        return None
+
+    def vote_fault(self, sender: int, fault: Fault) -> str | None:
+        accused, kind, number = fault
+        if refusal := self.refused(sender):
+            return refusal
+        if accused not in self.enrolled:
+            return "UnknownIndex"
+        if accused == sender:
+            return "OwnFault"
+        if kind not in {1, 2}:
+            return "UnknownFault"
+        if not 1 <= number <= self.round.number:
+            return "UnknownRound"
+        votes = self.faults.cast(fault, sender) & self.live()
+        if fault not in self.faults.passed and len(votes) >= quorum(len(self.live())):
+            self.faults.passed.add(fault)
+            if kind == 1:
+                self.excluded.add(accused)
+                self.recount()
+            else:
+                self.barred.add(accused)
+                self.objections.give_back(number)
+                self.mesh_until = max(self.mesh_until, self.round.number + OBJECTION_ROUNDS + 1)
         return None
 
     # -- views, in the contract's words
@@ -296,9 +350,12 @@ class ModelRun:
             "joinedBits": bitmap(self.joined),
             "stopBits": bitmap(self.stop_votes),
             "liveBits": bitmap(self.live()),
+            "excludedBits": bitmap(self.excluded),
+            "barredBits": bitmap(self.barred),
             "memberCount": len(self.enrolled),
             "commitAverage": self.to_commits.value,
             "exchangeAverage": self.to_seal.value,
+            "meshUntil": self.mesh_until,
         }
 
     def round_view(self, r: ModelRound) -> dict[str, object]:
@@ -308,6 +365,7 @@ class ModelRun:
             "round": r.number,
             "phase": r.phase,
             "attempt": r.attempt,
+            "optimistic": r.optimistic,
             "openedBlock": r.opened,
             "frozenBlock": r.frozen_block,
             "commitDeadline": r.deadline,
@@ -322,6 +380,7 @@ class ModelRun:
             "roster": bitmap(r.roster),
             "attestBits": bitmap(r.attests),
             "haveBits": bitmap(r.haves),
+            "objectBits": bitmap(self.objections.of_round(r.number)),
             "base": r.base,
             "sealedRoot": r.sealed[0],
             "sealedAux": r.sealed[1],

@@ -76,6 +76,12 @@ class Swarm:
     def revoke(self, index: int) -> Receipt:
         return self.chain.transact(OWNER, self.registry, "revoke", index)
 
+    def rotate(self, index: int, epoch: int) -> bytes:
+        """Give the member the key of this epoch; returns the key."""
+        key = digest(f"peer {index} {epoch}")
+        self.chain.transact(account(index), self.registry, "rotate", key, epoch, bytes(64))
+        return key
+
     # -- run
     def send(self, peer: int, function: str, *arguments: Any) -> Receipt:
         return self.chain.transact(account(peer), self.run, function, *arguments)
@@ -119,6 +125,17 @@ class Swarm:
     def next_attempt(self, peer: int = 0) -> Receipt:
         view = self.round()
         return self.send(peer, "nextAttempt", view["round"], view["attempt"])
+
+    def object(self, peer: int) -> Receipt:
+        view = self.round()
+        return self.send(peer, "object", view["round"], view["attempt"])
+
+    def vote_fault(self, accused: int, *peers: int, kind: int = 1, number: int = 1) -> Receipt:
+        """Each peer votes that the accused was at fault in the round of this number."""
+        for peer in peers:
+            evidence = digest(f"proof of {peer}")
+            receipt = self.send(peer, "voteFault", accused, kind, number, evidence)
+        return receipt
 
     def expire(self) -> None:
         """Go to the first block in which the next attempt may open."""

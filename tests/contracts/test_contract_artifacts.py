@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from contract_gas import measure_all
+from contract_swarm import Swarm, digest
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "swarmp2p" / "ledger" / "artifacts"
 GAS_TARGET = 250_000  # a peer and round, 16 peers
+GAS_MOST = 6_000_000  # what the adapter gives a call; a block of 30 million takes five of them
 
 
 def test_gas__grows_by_a_tenth_at_most_and_keeps_the_target() -> None:
@@ -18,6 +20,7 @@ def test_gas__grows_by_a_tenth_at_most_and_keeps_the_target() -> None:
         assert row.keys() == written[size].keys()
         for name, gas in row.items():
             assert gas <= 1.1 * written[size][name], f"{name} at N={size}: {gas}"
+            assert gas <= GAS_MOST, f"{name} at N={size}: {gas}"
     assert measured["16"]["peer_and_round"] <= GAS_TARGET
 
 
@@ -28,6 +31,25 @@ def test_artifact__is_small_enough_for_a_chain_and_names_its_compiler(name: str)
     assert len(artifact["deployedBytecode"]) // 2 - 1 <= 24_576
     assert artifact["contractName"] == name
     assert artifact["solc"] == package["dependencies"]["solc"]
+
+
+@pytest.mark.parametrize("name", ["SwarmRegistry", "SwarmRun"])
+def test_immutables__are_all_the_places_in_which_deployed_code_differs(name: str) -> None:
+    artifact = json.loads((ARTIFACTS / f"{name}.json").read_text(encoding="utf-8"))
+    compiled = bytes.fromhex(artifact["deployedBytecode"][2:])
+    swarm = Swarm.deploy(
+        0, genesis=False, initRoot=digest("root"), topology=2, lastRound=9, minPeers=2
+    )
+    contract = swarm.run if name == "SwarmRun" else swarm.registry
+    deployed = bytearray(swarm.chain.code(contract))
+    places = artifact["immutableReferences"]
+    assert (len(places) > 10) == (name == "SwarmRun")
+    assert places == sorted(places)
+    for start, length in places:
+        assert not any(compiled[start : start + length])
+        assert any(deployed[start : start + length])  # no setting is zero here
+        deployed[start : start + length] = bytes(length)
+    assert deployed == compiled
 
 
 def test_lock_file__names_no_registry_so_that_any_mirror_serves() -> None:

@@ -1,17 +1,7 @@
-from collections.abc import Callable
+from contract_chain import Chain, Deployed, Receipt, account
+from contract_swarm import COMMIT, OWNER, Prepared, Swarm, bits, digest, refused, settings
 
-import pytest
-from contract_chain import Chain, Deployed, Receipt, Reverted, account
-from contract_swarm import COMMIT, OWNER, Swarm, bits, digest, settings
-
-Prepared = Callable[..., Swarm]
 KEY = digest("a new key")
-
-
-def refused(error: str, call: Callable[..., object], *arguments: object) -> None:
-    with pytest.raises(Reverted) as caught:
-        call(*arguments)
-    assert caught.value.name == error
 
 
 def enrol(swarm: Swarm, peer: int, key: bytes, proof: bytes = bytes(64), at: str = "") -> None:
@@ -30,12 +20,15 @@ def test_enrol__records_the_member_as_it_was_sent(swarm_of: Prepared) -> None:
     members = swarm.chain.call(swarm.registry, "members")
     assert len(members) == swarm.chain.call(swarm.registry, "memberCount") == 3
     assert bytes.fromhex(members[2]["account"][2:]) == account(2)
-    assert members[2]["peerPk"] == KEY
-    assert members[2]["keyEpoch"] == 3
     assert members[2]["enrolledBlock"] == swarm.chain.block
     assert members[2]["revokedBlock"] == 0
-    assert members[2]["proof"] == b"\x07" * 64
     assert members[2]["addresses"] == "/ip4/1.2.3.4/tcp/5"
+    (key,) = members[2]["keys"]
+    here = swarm.chain.block
+    assert key == {"peerPk": KEY, "keyEpoch": 3, "sinceBlock": here, "proof": b"\x07" * 64}
+    assert tuple(key) == ("peerPk", "keyEpoch", "sinceBlock", "proof")
+    order = ("account", "enrolledBlock", "revokedBlock", "addresses", "keys")
+    assert tuple(members[2]) == order
     assert swarm.chain.call(swarm.registry, "indexOf", account(2)) == 2
     assert swarm.chain.call(swarm.registry, "liveBits") == bits(0, 1, 2)
 

@@ -22,12 +22,13 @@ from contract_swarm import (
 
 
 def test_settings__come_back_as_deployed(swarm_of: Prepared) -> None:
-    swarm = swarm_of(2, lastRound=9)
+    swarm = swarm_of(2, lastRound=9, topology=2)
     given = swarm.chain.call(swarm.run, "settings")
     assert bytes.fromhex(given["registry"][2:]) == swarm.registry.address
     names = ("lastRound", "minPeers", "commitBlocks", "exchangeBlocks", "lo", "hi", "depth")
+    names += ("topology",)
     assert tuple(given) == ("registry", "manifestHash", "initRoot", *names)
-    assert tuple(given[n] for n in names) == (9, 0, 2, 3, 2, 40, 1)
+    assert tuple(given[n] for n in names) == (9, 0, 2, 3, 2, 40, 1, 2)
     assert given["manifestHash"] == digest("manifest")
 
 
@@ -49,6 +50,8 @@ def test_settings__come_back_as_deployed(swarm_of: Prepared) -> None:
         {"hi": 2**20 + 1, "lo": 2**20 + 1},
         {"depth": 2**20 + 1},
         {"depth": 2**32 - 1},
+        {"topology": 3},
+        {"topology": 255},
     ],
 )
 def test_settings__are_refused_out_of_range(change: dict[str, object]) -> None:

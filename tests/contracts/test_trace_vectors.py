@@ -20,6 +20,7 @@ SETTINGS = {
     "lo": "lo",
     "hi": "hi",
     "depth": "depth",
+    "topology": "topology",
 }
 # what the vectors call the fields of the contract's two views
 RUN = {
@@ -33,12 +34,16 @@ RUN = {
     "joined": "joinedBits",
     "stop_votes": "stopBits",
     "live": "liveBits",
+    "excluded": "excludedBits",
+    "barred": "barredBits",
     "commit_average": "commitAverage",
     "exchange_average": "exchangeAverage",
+    "mesh_until": "meshUntil",
 }
 ROUND = {
     "phase": "phase",
     "attempt": "attempt",
+    "optimistic": "optimistic",
     "opened": "openedBlock",
     "frozen": "frozenBlock",
     "commit_deadline": "commitDeadline",
@@ -53,10 +58,12 @@ ROUND = {
     "roster": "roster",
     "attested": "attestBits",
     "had": "haveBits",
+    "objected": "objectBits",
     "base": "base",
     "sealed_root": "sealedRoot",
 }
-SETS = {"active", "joined", "stop_votes", "live", "committed", "roster", "attested", "had"}
+SETS = {name for names in (RUN, ROUND) for name, theirs in names.items() if "Bits" in theirs}
+SETS |= {"roster"}
 
 
 def deploy(given: dict[str, Any]) -> Swarm:
@@ -93,6 +100,13 @@ def take(swarm: Swarm, step: dict[str, Any]) -> None:
             "have": lambda: (*here, bits(*set(step["held"]))),
             "attest": lambda: (*here, hashes["root"], hashes["aux"]),
             "nextAttempt": lambda: here,
+            "object": lambda: here,
+            "voteFault": lambda: (
+                step["index"],
+                step["kind"],
+                step["round"],
+                bytes.fromhex(step["evidence"]),
+            ),
         }[do]()
         swarm.chain.transact(sender, swarm.run, do, *arguments)
 

@@ -11,7 +11,7 @@ from swarmp2p.crypto.identity import enrol_preimage
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address
-from swarmp2p.ledger.devchain import OWNER_BALANCE, DevChain
+from swarmp2p.ledger.devchain import OWNER_BALANCE, Chain, DevChain
 from swarmp2p.ledger.ethereum import EthereumLedger, open_ledger
 
 OWNER = bytes(31) + b"\x07"
@@ -23,7 +23,7 @@ AUX = bytes(32)
 class MiningClock:
     """The Clock seam of a test: a block is mined wherever live code would wait for one."""
 
-    def __init__(self, chain: DevChain) -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self._now = 0.0
 
@@ -59,7 +59,7 @@ def party(number: int) -> Party:
 class RunSite:
     """A chain, a registry and a run."""
 
-    chain: DevChain
+    chain: Chain
     parties: list[Party]
     registry: bytes = b""
     run: bytes = b""
@@ -116,8 +116,14 @@ class RunSite:
 
     def open(self, who: int | None, **options: Any) -> AbstractAsyncContextManager[EthereumLedger]:
         key = None if who is None else self.parties[who].account_key
-        options = {"manifest_hash": MANIFEST, "clock": MiningClock(self.chain), **options}
-        return open_ledger(options.pop("url", self.url), self.run, key, **options)
+        options = {
+            "manifest_hash": MANIFEST,
+            "clock": MiningClock(self.chain),
+            "retry_pause": lambda _seconds: None,
+            **options,
+        }
+        account = options.pop("account", key)
+        return open_ledger(options.pop("url", self.url), self.run, account, **options)
 
     async def open_all(self, stack: AsyncExitStack) -> list[EthereumLedger]:
         everyone = range(len(self.parties))

@@ -144,4 +144,4 @@ def test_errors__hide_credentials(listener: socket.socket) -> None:
     with pytest.raises(LedgerUnavailableError) as caught:
         RpcClient(f"http://me:hush@127.0.0.1:{port}/v3/hush?key=hush").call("eth_chainId")
     assert "hush" not in str(caught.value)
-    assert f"http://127.0.0.1:{port}/..." in str(caught.value)
+    assert f"http://127.0.0.1:{port} " in str(caught.value)

@@ -65,6 +65,7 @@ REFUSED = {
         VIEW,
         "IGNORE NOT_ENROLLED",
     ),
+    "another epoch": (envelope(header=replace(HEADER, key_epoch=1)), VIEW, "IGNORE NOT_ENROLLED"),
     "an older round": (envelope(header=replace(HEADER, round=2)), VIEW, "IGNORE WRONG_ROUND"),
     "a newer round": (envelope(header=replace(HEADER, round=4)), VIEW, "IGNORE WRONG_ROUND"),
     "another domain": (envelope(domain=SCHEMA), VIEW, "REJECT BAD_SIGNATURE"),
@@ -113,6 +114,24 @@ def test_an_equivocation__is_rejected_with_a_proof_that_convinces_others():
         verify_equivocation(verdict.equivocation, SCHEMA)
     with pytest.raises(RemoteProtocolError):
         verify_equivocation(Equivocation(envelope(), envelope()), D)
+
+
+def test_an_epoch__is_that_of_the_senders_key_of_the_round():
+    later = replace(VIEW, enrolled={ME: 5})
+    assert judge(envelope(header=replace(HEADER, key_epoch=5)), later).outcome is Judgement.ACCEPT
+    for epoch in (0, 4, 6):
+        verdict = judge(envelope(header=replace(HEADER, key_epoch=epoch)), later)
+        assert (verdict.outcome, verdict.code) == (Judgement.IGNORE, Code.NOT_ENROLLED)
+
+
+def test_an_envelope_of_our_own__shows_another_body_under_our_key():
+    rules = GossipRules(D, SCHEMA)
+    rules.keep_own(envelope(), 3)
+    forged = envelope(replace(MANIFEST, metrics=(("x", 1),)))
+    verdict = judge(forged, rules=rules)
+    assert (verdict.outcome, verdict.code) == (Judgement.REJECT, Code.EQUIVOCATION)
+    assert {verdict.equivocation.first, verdict.equivocation.second} == {envelope(), forged}
+    assert judge(envelope(), rules=rules).code == Code.REPLAY
 
 
 def test_any_flipped_byte__is_never_accepted():

@@ -4,10 +4,22 @@ import pytest
 
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.crypto.keys import IdentityKey
-from swarmp2p.protocol.repeats import Repeats
-from swarmp2p.protocol.verdicts import Judgement
+from swarmp2p.errors import RemoteProtocolError
+from swarmp2p.protocol.repeats import (
+    Repeats,
+    decode_equivocation,
+    encode_equivocation,
+    verify_equivocation,
+)
+from swarmp2p.protocol.verdicts import Equivocation, Judgement
 from swarmp2p.wire.envelope import Header
-from swarmp2p.wire.registry import MAX_STREAMS_REMEMBERED, WIRE_VERSION, Code
+from swarmp2p.wire.registry import (
+    MAX_CONTROL_FRAME,
+    MAX_ENVELOPE_BYTES,
+    MAX_STREAMS_REMEMBERED,
+    WIRE_VERSION,
+    Code,
+)
 
 D = bytes([1]) * 32
 KEY, OTHER = (IdentityKey.from_seed(bytes([n]) * 32) for n in (7, 8))
@@ -102,3 +114,28 @@ def test_garbage__is_a_verdict():
     assert (
         outcomes(b"", bytes(300), b"\x01a" + bytes(200)) == [(Judgement.REJECT, Code.MALFORMED)] * 3
     )
+
+
+def test_a_proof__is_two_frames_in_one_order_whoever_saw_which_first():
+    first, second = signed(SLOT), signed(SLOT, b"\x02")
+    kept = encode_equivocation(Equivocation(first, second))
+    assert kept == encode_equivocation(Equivocation(second, first))
+    lesser, greater = sorted((first, second))
+    size = (4 + len(lesser)).to_bytes(4)
+    assert kept == size + lesser + (4 + len(greater)).to_bytes(4) + greater
+    assert verify_equivocation(decode_equivocation(kept), D) == SLOT
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", b"\0\0\0\5a", b"\0\0\0\5a" * 3, b"\0\0\0\5a" * 2 + b"\0", b"\xff" * 9]
+)
+def test_a_proof_that_is_not_two_frames__is_refused(data):
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode_equivocation(data)
+    assert caught.value.code in {Code.MALFORMED, Code.TOO_LARGE}
+
+
+def test_a_proof_of_the_longest_envelopes__has_room():
+    assert MAX_ENVELOPE_BYTES + 4 <= MAX_CONTROL_FRAME
+    longest = Equivocation(b"a" * MAX_ENVELOPE_BYTES, b"b" * MAX_ENVELOPE_BYTES)
+    assert decode_equivocation(encode_equivocation(longest)) == longest

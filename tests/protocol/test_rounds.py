@@ -24,6 +24,7 @@ from swarmp2p.protocol.rounds import (
 
 ME, TWO, THREE, FOUR = (bytes([n]) * 32 for n in (1, 2, 3, 4))
 ALL = (ME, TWO, THREE, FOUR)
+FIVE = b"\x05" * 32
 BASE, ROOT = b"b" * 32, b"r" * 32
 
 
@@ -269,3 +270,34 @@ def test_an_illegal_event__raises_and_changes_nothing():
     with pytest.raises(LocalProtocolError):
         machine.fire(Event.MERGE_COMPUTED)
     assert machine.state is State.TRAINING
+
+
+def test_without_its_key_of_the_round__a_node_commits_nothing_and_waits_for_the_next():
+    machine = RoundMachine()
+    rotated = facts(me_holds_key=False)
+    machine.advance(rotated)
+    assert machine.hand_in(1) == []
+    assert machine.advance(replace(rotated, head=99)) == []
+    assert machine.advance(in_attempt(roster=ALL[1:], me_holds_key=False)) == []
+    assert machine.state is State.OUTSIDE
+    assert machine.advance(facts(round=2, me=FIVE)) == [RoundOver(1)]
+    assert machine.hand_in(2) == [PostCommit(2, BASE)]
+
+
+def test_a_node_that_rotated_after_its_commit__still_takes_its_part():
+    machine = RoundMachine()
+    machine.advance(facts(me_holds_key=False, committed=frozenset({ME})))
+    machine.hand_in(1)
+    assert machine.advance(in_attempt(me_holds_key=False)) == [Exchange(1, 0, ALL)]
+    for peer in ALL[1:]:
+        steps = machine.note_held(1, peer)
+    assert steps == [Merge(1, 0, ALL)]
+    assert machine.note_merged(1, 0, ROOT) == [PostAttest(1, 0, ROOT)]
+
+
+def test_a_peer_that_is_live_no_more__posts_nothing():
+    machine = exchanging()
+    assert machine.advance(in_attempt(head=21, me_live=False)) == []
+    for peer in ALL[1:]:
+        machine.note_held(1, peer)
+    assert machine.note_merged(1, 0, ROOT) == []
