@@ -54,10 +54,10 @@ def watch(
     with RpcClient(place.url) as rpc:
         watcher = Watcher(rpc, RunReader(rpc, place.run, take_finality(config, finality)))
         printer = _Printer(names, as_json=as_json)
-        printer.standing(watcher.look.view)
-        if once:
-            return 0
         try:
+            printer.standing(watcher.look.view)
+            if once:
+                return 0
             for found in watcher.follow(poll):
                 printer.changes(found, watcher.look.view)
         except KeyboardInterrupt:

@@ -164,7 +164,7 @@ def test_enrol__with_a_wrong_passphrase_names_the_file(command, world):
     passphrase = world.folder / "a/keys/passphrase"
     passphrase.write_text("not this one\n")
     result = command("ledger", "enrol", "--config", world.config("a"))
-    refused(result, "wrong passphrase", status=2)
+    refused(result, "identity.key", "passphrase is wrong", status=2)
 
 
 def test_enrol__of_an_account_that_cannot_pay_says_so(command, world, made_sites):
