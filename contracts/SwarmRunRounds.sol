@@ -112,11 +112,13 @@ abstract contract SwarmRunRounds is SwarmRunViews {
 
     /// @dev What a sealed round took moves both averages by an eighth. Failed attempts and void rounds teach
     /// nothing, and attempt 0 of a round after a sealed one lowers at most: else a peer that withholds its
-    /// update, or serves it just before the deadline, would drive every round to the ceiling.
+    /// update, or serves it just before the deadline, would drive every round to the ceiling. So does
+    /// attempt 1 of a round with objections, which came before anything was transferred.
     function _learn(Round storage r) internal {
         uint256 average = _exchangeAverage;
         uint256 used = UNITS * (block.number - r.startedBlock);
-        if (r.attempt == 0 && _consecutiveVoids == 0 && used > average) used = average;
+        bool lowers = r.attempt == 0 || (r.attempt == 1 && r.objectBits != 0);
+        if (lowers && _consecutiveVoids == 0 && used > average) used = average;
         _exchangeAverage = _mixed(average, used);
         _commitAverage = uint48(_mixed(_commitAverage, UNITS * (r.frozenBlock - r.openedBlock)));
     }

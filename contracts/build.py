@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
         },
     },
 }
+IMMUTABLE_BYTES = 32
 IMPORT = re.compile(r'^import\s[^"]*"([^"]+)";', re.MULTILINE)
 
 
@@ -120,9 +121,11 @@ def _artifact(name: str, compiled: dict[str, Any]) -> str:
 
 
 def _immutables(compiled: dict[str, Any]) -> list[list[int]]:
-    """Where the deployed code holds what the constructor set: [start, length], by start."""
-    references = compiled["evm"]["deployedBytecode"]["immutableReferences"]
-    return sorted([r["start"], r["length"]] for places in references.values() for r in places)
+    """For each immutable where its 32 bytes stand in the deployed code, by the first place."""
+    references = compiled["evm"]["deployedBytecode"]["immutableReferences"].values()
+    if any(place["length"] != IMMUTABLE_BYTES for places in references for place in places):
+        raise BuildError("the compiler lists an immutable of another size than a word")
+    return sorted(sorted(place["start"] for place in places) for places in references)
 
 
 def main() -> int:

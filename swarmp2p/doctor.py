@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from swarmp2p.config import SwarmConfig
-from swarmp2p.errors import NotEnrolledError, SwarmError
+from swarmp2p.errors import SwarmError
 from swarmp2p.launch import read_keys
+from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.look import read_head, read_view
 from swarmp2p.manifest import RunManifest, read_manifest
+from swarmp2p.node.membership import refuse_stranger
 
 Value = TypeVar("Value")
 
@@ -65,11 +67,8 @@ def _site(file: Path) -> Iterator[Finding]:
 
 
 def _enrolled(settings: SwarmConfig, manifest: RunManifest, peer: bytes) -> bool:
-    view = read_view(settings.ledger_url, settings.contract())
-    if view.member(peer) is None:
-        raise NotEnrolledError(
-            f"peer {peer.hex()[:16]} is not enrolled; have it invited, then `swarmp2p ledger enrol`"
-        )
+    finality = Finality(manifest.finality)
+    refuse_stranger(read_view(settings.ledger_url, settings.contract(), finality), peer)
     return manifest.rounds > 0
 
 

@@ -19,6 +19,7 @@ from swarmp2p.errors import ConfigError, StateError
 from swarmp2p.ledger.account_lock import lock_directory
 from swarmp2p.ledger.accounts import MAX_KEYSTORE, load_account
 from swarmp2p.ledger.ethereum import EthereumLedger, open_ledger
+from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.interface import Block
 from swarmp2p.ledger.look import read_head
 from swarmp2p.ledger.signer import LocalSigner, RemoteSigner, Signer
@@ -165,6 +166,7 @@ async def open_node(config: SwarmConfig) -> AsyncIterator[Node]:
                 manifest_hash=manifest.run_id,
                 clock=clock,
                 peer=key.public,
+                finality=Finality(manifest.finality),
                 locks=lock_directory(os.environ, config.state / "accounts"),
             )
         )

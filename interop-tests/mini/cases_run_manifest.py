@@ -9,6 +9,7 @@ RUN = {
     "audit_rounds": 10,
     "checks": 0,
     "encoding": "fp32",
+    "finality": "depth",
     "init": "zeros",
     "merge": {"params": {}, "rule": "mean"},
     "min_peers": 0,
@@ -19,7 +20,7 @@ RUN = {
     "schema": B32[2],
     "sync_every": 50,
     "topology": "mesh",
-    "version": 1,
+    "version": 2,
     "weights": "declared",
     "windows": {"commit": 20, "depth": 2, "exchange": 40, "hi": 1000, "lo": 5},
 }
@@ -113,6 +114,7 @@ def run_fields():
         ("encoding-bf16", {"encoding": "bf16"}),
         ("encoding-fp16", {"encoding": "fp16"}),
         ("encoding-int8", {"encoding": "int8"}),
+        ("finality-finalized", {"finality": "finalized"}),
         ("init-genesis", {"init": "genesis"}),
         ("min-peers-2", {"min_peers": 2}),
         ("min-peers-64", {"min_peers": 64}),
@@ -145,6 +147,12 @@ def bad_fields():
         ("encoding-unknown", {"encoding": "fp64"}),
         ("encoding-capital", {"encoding": "FP32"}),
         ("encoding-number", {"encoding": 1}),
+        ("finality-unknown", {"finality": "instant"}),
+        ("finality-empty", {"finality": ""}),
+        ("finality-capital", {"finality": "Finalized"}),
+        ("finality-other-tag", {"finality": "final"}),
+        ("finality-bytes", {"finality": b"depth"}),
+        ("finality-true", {"finality": True}),
         ("init-unknown", {"init": "random"}),
         ("init-empty", {"init": ""}),
         ("min-peers-1", {"min_peers": 1}),
@@ -228,7 +236,7 @@ def inner_fields():
 
 
 def run_others():
-    for version in (0, 2, 3, 2**64 - 1):
+    for version in (0, 1, 3, 2**64 - 1):
         yield run_decode(
             f"version-{version}", changed(RUN, version=version), "WRONG_VERSION", "VER-003"
         )
@@ -295,9 +303,18 @@ def run_forms():
     for end in range(1, len(packed(RUN)), 25):
         yield run_decode(f"prefix-{end}", packed(RUN)[:end], "MALFORMED", "ENC-002")
     for slug, more, expect in [
-        ("version-before-unknown", {"version": 2, "x": 1}, "WRONG_VERSION"),
-        ("version-before-absent", {"version": 2, "name": "absent"}, "WRONG_VERSION"),
-        ("version-before-bounds", {"version": 2, "audit_rounds": None}, "WRONG_VERSION"),
+        ("version-before-unknown", {"version": 1, "x": 1}, "WRONG_VERSION"),
+        ("version-before-absent", {"version": 1, "name": "absent"}, "WRONG_VERSION"),
+        ("version-before-bounds", {"version": 1, "audit_rounds": None}, "WRONG_VERSION"),
+        ("version-1-without-finality", {"version": 1, "finality": "absent"}, "WRONG_VERSION"),
+        ("version-3-with-finality-bad", {"version": 3, "finality": 1}, "WRONG_VERSION"),
+        ("unknown-before-finality", {"x": 1, "finality": "absent"}, "UNKNOWN_FIELD"),
+        ("finality-absent-before-bounds", {"finality": "absent", "checks": 65}, "MALFORMED"),
+        (
+            "finality-before-inner-unknown",
+            {"finality": "none", "merge": inner("merge", x=1)},
+            "MALFORMED",
+        ),
         ("version-type-before-unknown", {"version": "1", "x": 1}, "MALFORMED"),
         ("version-absent-before-unknown", {"version": "absent", "x": 1}, "MALFORMED"),
         ("unknown-before-absent", {"x": 1, "name": "absent"}, "UNKNOWN_FIELD"),
@@ -334,6 +351,7 @@ def run_encoding():
         return "run_manifest.encode", slug, ["ROUND-065", "ENC-015"], {**given, **more}, expect
 
     yield encode("plain", lambda output: output["data"] == packed(RUN).hex())
+    yield encode("finality-finalized", None, finality="finalized")
     for slug, value in CONSTANTS:
         yield encode(f"option-{slug}", None, options={"map": [["o", values.to_json(value)]]})
     yield encode(
@@ -342,7 +360,11 @@ def run_encoding():
         options={"map": [["b", True], ["a", False], ["B", {"uint": "1"}]]},
     )
     for slug, more in [
-        ("version-2", {"version": 2}),
+        ("version-1", {"version": 1}),
+        ("version-3", {"version": 3}),
+        ("finality-unknown", {"finality": "latest"}),
+        ("finality-empty", {"finality": ""}),
+        ("finality-number", {"finality": 0}),
         ("version-0", {"version": 0}),
         ("name-empty", {"name": ""}),
         ("name-256", {"name": "n" * 256}),

@@ -3,6 +3,12 @@
 import trace_attempts
 import trace_calls
 import trace_changes
+import trace_exchange
+import trace_exclusions
+import trace_faults
+import trace_objections
+import trace_optimistic
+import trace_rights
 from trace_building import Trace
 
 
@@ -13,6 +19,12 @@ def cases():
         trace_attempts.traces(),
         trace_calls.traces(),
         trace_changes.traces(),
+        trace_optimistic.traces(),
+        trace_objections.traces(),
+        trace_exchange.traces(),
+        trace_rights.traces(),
+        trace_faults.traces(),
+        trace_exclusions.traces(),
     ):
         for trace in traces:
             yield trace.case()

@@ -6,6 +6,8 @@ A call that is refused raises Refused before it has changed anything. Indices st
 from dataclasses import dataclass, field
 
 import rounds
+from faults import EQUIVOCATION, FALSE_SHARD, Faults
+from objections import Objections
 
 ZERO = "00" * 32
 MAX_PEERS = 64
@@ -23,6 +25,7 @@ class RoundState:
     base: str = ZERO
     phase: str = "COMMIT"
     attempt: int = 0
+    optimistic: bool = False  # ROUND-044; false while COMMIT is open
     opened: int = 0
     frozen: int = 0
     commit_deadline: int = 0
@@ -45,7 +48,9 @@ class Contract:
     def __init__(self, settings):
         self.settings = settings
         self.enrolments = 0
-        self.live = set()
+        self.not_revoked = set()  # in the registry, the excluded among them (LEDGER-018)
+        self.faults = Faults()
+        self.objections = Objections(settings["topology"])
         self.round = 1  # LEDGER-020: also before genesis
         self.genesis_root = ZERO
         self.last_root = ZERO
@@ -61,6 +66,11 @@ class Contract:
         self.current = RoundState()
 
     # What stands at this moment.
+
+    @property
+    def live(self):
+        """Enrolled, neither revoked nor excluded (08-rounds.md, Roles)."""
+        return self.not_revoked - self.faults.excluded
 
     def before_genesis(self):
         return self.genesis_root == ZERO
@@ -81,7 +91,7 @@ class Contract:
     def active(self):
         """ROUND-016"""
         # All live ones before the block of ROUND-014, be it before genesis.
-        may_commit = self.live & self.current.may_commit if self.current.frozen else set(self.live)
+        may_commit = self.live & self.current.may_commit if self.current.frozen else self.live
         if self.last_sealed_round == 0:
             return may_commit
         return may_commit & (self.committers[0] | self.committers[1] | self.joined)
@@ -103,6 +113,7 @@ class Contract:
         """ROUND-017: the roster of attempt 0 is exactly the set of peers that committed."""
         self.current.closed = block
         self.current.phase = "ATTEMPT"
+        self.current.optimistic = self.objections.optimistic(self.round)
         self.start(block, 0, set(self.current.committed))
 
     def start(self, block, attempt, roster):
@@ -132,13 +143,13 @@ class Contract:
         now.enrolled, now.min_peers, now.may_commit = (
             self.enrolled(),
             self.min_peers(),
-            set(self.live),
+            self.live,
         )
         now.frozen = block
         now.commit_deadline = block + self.window(self.commit_average)
 
     def count_stop_votes(self):
-        """ROUND-050: q(E) live peers; the revoked do not count, and nobody is no quorum."""
+        """ROUND-050: q(E) live peers; those of others do not count, and nobody is no quorum."""
         votes = self.stop_votes & self.live
         if votes and len(votes) >= rounds.quorum(len(self.live)):
             self.finished = self.stopped = True
@@ -163,7 +174,7 @@ class Contract:
         self.current = RoundState(base=self.last_root, opened=block)
 
     def roster_changed(self, block):
-        """LEDGER-004; ROUND-018: stop votes first, as long as no deadline runs."""
+        """LEDGER-004, ROUND-048; ROUND-018: stop votes first, as long as no deadline runs."""
         if not self.finished and self.waits_for_commits():
             self.count_stop_votes()
         self.settle(block)
@@ -173,13 +184,14 @@ class Contract:
     def enrol(self, block):
         # LEDGER-002: revoked ones included.
         require(self.enrolments < MAX_PEERS)
-        self.live.add(self.enrolments)
+        self.not_revoked.add(self.enrolments)
         self.enrolments += 1
         self.roster_changed(block)
 
     def revoke(self, block, by):
-        require(by in self.live)  # LEDGER-003: once
-        self.live.remove(by)
+        # LEDGER-003: once; LEDGER-018: the registry knows nothing of an exclusion.
+        require(by in self.not_revoked)
+        self.not_revoked.remove(by)
         self.roster_changed(block)
 
     def genesis(self, block, by, root):
@@ -243,13 +255,19 @@ class Contract:
         """ROUND-062: the averages learn from a seal, and from nothing else."""
         now = self.current
         in_exchange = 256 * (block - now.started)
-        if now.attempt == 0 and self.voids == 0:
+        if self.voids == 0 and self.only_lowers():
             in_exchange = min(in_exchange, self.exchange_average)
         self.commit_average = (7 * self.commit_average + 256 * (now.frozen - now.opened)) // 8
         self.exchange_average = (7 * self.exchange_average + in_exchange) // 8
         now.sealed_root = self.last_root = root
         self.last_sealed_round = self.round
         self.end_round(block, "SEALED")
+
+    def only_lowers(self):
+        """ROUND-062: attempt 0, and attempt 1 if anybody objected, with effect or without."""
+        if self.current.attempt == 1:
+            return bool(self.objections.objected(self.round))
+        return self.current.attempt == 0
 
     def next_attempt(self, block, by, round_number, attempt):
         """ROUND-040 to ROUND-042"""
@@ -267,8 +285,10 @@ class Contract:
     def next_roster(self):
         """ROUND-041"""
         now = self.current
+        if now.optimistic and now.attempt == 0:
+            return (set(now.had) | set(now.attested)) & self.live
         # Who attested holds every update of the roster; a `have` before it no longer counts. Posts
-        # of members revoked since count, though they leave.
+        # of members revoked or excluded since count, though they leave.
         held = {**now.had, **dict.fromkeys(now.attested, now.roster)}
         least = rounds.holders(now.enrolled)
         return {
@@ -276,6 +296,27 @@ class Contract:
             for index in held
             if index in self.live and sum(index in one for one in held.values()) >= least
         }
+
+    def object(self, block, by, round_number, attempt):
+        """ROUND-045: of each live member of the roster, whether it has attested or not."""
+        now = self.current
+        self.require_call(by, round_number, "ATTEMPT", attempt)
+        require(now.optimistic and attempt == 0 and by in now.roster)
+        require(by not in self.objections.objected(self.round))
+        if self.objections.add(by, self.round, rounds.faulty(now.enrolled) + 1):
+            self.start(block, 1, now.roster)
+
+    def vote_fault(self, block, by, index, kind, round_number, evidence):
+        """ROUND-047 to ROUND-049"""
+        require(by in self.live and not self.finished and by != index)
+        require(0 <= index < self.enrolments and kind in (EQUIVOCATION, FALSE_SHARD))
+        require(1 <= round_number <= self.round and evidence != ZERO)
+        reached = self.faults.add(by, (index, kind, round_number), self.live)
+        if reached and kind == FALSE_SHARD:
+            self.objections.mesh_from(self.round)
+            self.objections.give_back(round_number)
+        elif reached:
+            self.roster_changed(block)
 
 
 def require(condition):

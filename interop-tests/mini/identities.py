@@ -75,6 +75,12 @@ def enrolment_preimage(given):
     return b"".join(parts)
 
 
+def key_of_round(keys, opened):
+    """ID-025: of (key, epoch, since) in the order of enrolment, the one for a round."""
+    stood = [entry for entry in keys if entry[2] <= opened]
+    return stood[-1] if stood else keys[0]
+
+
 @functools.lru_cache(maxsize=64)
 def box_key(passphrase, salt):
     """Argon2id version 1.3, 3 passes, 65,536 KiB, 1 lane, 32 bytes."""
@@ -115,6 +121,17 @@ def op_enrolment_verify(given):
     return {}
 
 
+def op_enrolment_key(given):
+    keys = [
+        (inputs.get_bytes(one, "key", 32), inputs.u64(one, "key_epoch"), inputs.u64(one, "since"))
+        for one in inputs.array(given, "keys")
+    ]
+    if not keys:
+        raise Refusal("REFUSED")
+    key, epoch, _ = key_of_round(keys, inputs.u64(given, "opened"))
+    return {"key": key.hex(), "key_epoch": str(epoch)}
+
+
 def op_open(given):
     data, passphrase = inputs.get_bytes(given, "data"), inputs.text(given, "passphrase")
     return {"seed": open_file(data, passphrase).hex()}
@@ -134,6 +151,7 @@ OPERATIONS = {
     "domain.compute": op_domain,
     "enrolment.preimage": lambda given: {"preimage": enrolment_preimage(given).hex()},
     "enrolment.verify": op_enrolment_verify,
+    "enrolment.key": op_enrolment_key,
     "identity_file.open": op_open,
     "identity_file.seal": op_seal,
 }

@@ -12,10 +12,12 @@ from refusal import Refusal
 MAX_METRICS = 16
 MAX_WEIGHT = 2**32 - 1
 MAX_RUN_MANIFEST_BYTES = 65536
+RUN_VERSION = 2
 RUN_KEYS = [
     "audit_rounds",
     "checks",
     "encoding",
+    "finality",
     "init",
     "merge",
     "min_peers",
@@ -124,12 +126,13 @@ def decode_run(data):
     if not isinstance(value, dict):  # ENC-018
         raise Refusal("MALFORMED")
     messages.uint(value.get("version"))  # ROUND-065: absent or no integer
-    if value["version"] != 1:  # ROUND-065, VER-003
+    if value["version"] != RUN_VERSION:  # ROUND-065, VER-003
         raise Refusal("WRONG_VERSION")
     messages.closed(value, RUN_KEYS)
     messages.uint(value["audit_rounds"], 0, 2**32 - 1)
     messages.uint(value["checks"], 0, 64)
     messages.one_of(value["encoding"], ["fp32", "bf16", "fp16", "int8"])
+    messages.one_of(value["finality"], ["depth", "finalized"])
     messages.one_of(value["init"], ["zeros", "genesis"])
     check_merge(value["merge"])
     messages.uint(value["min_peers"], 0, 64)

@@ -19,6 +19,7 @@ SETTINGS = {
     "lo": 2,
     "hi": 100,
     "depth": 1,
+    "topology": 0,
 }
 
 
@@ -94,6 +95,23 @@ class Trace:
     def next(self, block, index, bad=False, **changed):
         fields = {"by": index, "round": self.round, "attempt": self.attempt}
         return self.step(block, "nextAttempt", bad, **{**fields, **changed})
+
+    def object(self, block, *indices, bad=False, **changed):
+        for index in indices:
+            fields = {"by": index, "round": self.round, "attempt": self.attempt}
+            self.step(block, "object", bad, **{**fields, **changed})
+        return self
+
+    def fault(self, block, accused, *voters, kind=1, bad=False, **changed):
+        for index in voters:
+            fields = {"by": index, "index": accused, "kind": kind, "round": self.round}
+            fields["evidence"] = root(f"proof {accused}")
+            self.step(block, "voteFault", bad, **{**fields, **changed})
+        return self
+
+    def fill(self, block, *indices, quorum):
+        """A round in which nothing else happens: these commit, and the first of them seal it."""
+        return self.commit(block, *indices).attest(block, *indices[:quorum]).sealed()
 
     def sealed(self, name=None):
         """The round of the last steps is sealed: the next ones are of the next round."""

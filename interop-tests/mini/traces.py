@@ -19,6 +19,8 @@ def perform(contract, step):
         "have": contract.have,
         "attest": contract.attest,
         "nextAttempt": contract.next_attempt,
+        "object": contract.object,
+        "voteFault": contract.vote_fault,
         "look": lambda block: None,
     }
     calls[step["do"]](block, **given)
@@ -36,8 +38,11 @@ def view_of_run(contract):
         "joined": sorted(contract.joined),
         "stop_votes": sorted(contract.stop_votes),
         "live": sorted(contract.live),
+        "excluded": sorted(contract.faults.excluded),
+        "barred": sorted(contract.faults.barred),
         "commit_average": contract.commit_average,
         "exchange_average": contract.exchange_average,
+        "mesh_until": contract.objections.mesh_until,
     }
 
 
@@ -48,6 +53,7 @@ def view_of_round(contract):
         for name in (
             "phase",
             "attempt",
+            "optimistic",
             "opened",
             "frozen",
             "commit_deadline",
@@ -62,6 +68,7 @@ def view_of_round(contract):
     }
     for name in ("committed", "roster", "attested", "had"):
         view[name] = sorted(getattr(now, name))
+    view["objected"] = sorted(contract.objections.objected(contract.round))
     return view | {"enrolled": contract.enrolled(), "min_peers": contract.min_peers()}
 
 

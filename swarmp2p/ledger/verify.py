@@ -1,12 +1,10 @@
 """Whether the code at an address is a contract of ours.
 
 Deployed code differs from the artifact's in its immutable values only: the constructor writes them
-where the compiler left 32 zero bytes. An artifact that lists their places (`immutableReferences`,
-solc's own map) has exactly those masked, and all places of one immutable must hold one value.
-Without the list the places are found in the artifact itself: solc puts an immutable behind a PUSH32
-and never pushes a constant zero that way (it has PUSH0), so a PUSH32 of zeros in the artifact is a
-place. The mask comes from the artifact alone and never from the code under test, so what a
-stranger deploys can differ from ours in those values and in nothing else.
+where the compiler left 32 zero bytes. The artifact lists their places (`immutableReferences`, from
+solc's own map): those are masked, and all places of one immutable must hold one value. The mask
+never comes from the code under test, so what a stranger deploys can differ from ours in those
+values and in nothing else.
 """
 
 import json
@@ -21,7 +19,6 @@ from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.rpc import hexed, octets
 from swarmp2p.ledger.source import Source
 
-_PUSH1, _PUSH32 = 0x60, 0x7F
 _WORD = 32
 
 
@@ -51,32 +48,13 @@ def code_matches(artifact: Mapping[str, Any], code: bytes) -> bool:
     if len(code) != len(ours):
         return False
     masked = bytearray(code)
-    for places in immutable_places(artifact):
+    for places in artifact["immutableReferences"]:
         values = {code[start : start + _WORD] for start in places}
         if len(values) > 1 or any(ours[start : start + _WORD].strip(b"\0") for start in places):
             return False
         for start in places:
             masked[start : start + _WORD] = bytes(_WORD)
     return masked == ours
-
-
-def immutable_places(artifact: Mapping[str, Any]) -> list[list[int]]:
-    """Where each immutable stands in the deployed bytecode: offsets of 32-byte words."""
-    listed = artifact.get("immutableReferences")
-    if listed is not None:
-        return [
-            [int(place["start"]) for place in places if int(place["length"]) == _WORD]
-            for places in listed.values()
-        ]
-    code = bytes.fromhex(str(artifact["deployedBytecode"]).removeprefix("0x"))
-    found, place = [], 0
-    while place < len(code):
-        size = code[place] - _PUSH1 + 1 if _PUSH1 <= code[place] <= _PUSH32 else 0
-        operand = code[place + 1 : place + 1 + size]
-        if size == _WORD and not any(operand) and len(operand) == _WORD:
-            found.append([place + 1])
-        place += 1 + size
-    return found
 
 
 @cache

@@ -59,7 +59,7 @@ class Code(IntEnum):
     WRONG_VERSION = 6  # another wire version
     WRONG_DOMAIN = 7  # another run, contract or chain
     BAD_SIGNATURE = 8  # the signature does not verify under the rules of the spec
-    NOT_ENROLLED = 9  # the sender is not enrolled, or is revoked
+    NOT_ENROLLED = 9  # the sender is not enrolled, or is revoked or excluded
     NOT_IN_ROSTER = 10  # the sender has no part in this round
     WRONG_ROUND = 11  # not the current round or attempt
     REPLAY = 12  # seen before, or the sequence number did not rise
@@ -132,7 +132,7 @@ MAX_DEPTH: Final = 6
 # of 50 to 1,000 bytes
 MAX_ITEMS: Final = 4_096
 
-# entries: structures are closed and small: 16 fields at most; maps with free names are a page of
+# entries: structures are closed and small: 17 fields at most; maps with free names are a page of
 # constants
 MAX_MAP: Final = 32
 
@@ -287,8 +287,8 @@ MAX_MEMBER_KEYS: Final = 16
 # runs per registry: an enrolment notifies each in the same transaction
 MAX_ATTACHED_RUNS: Final = 8
 
-# attempts per round: a round with at most f faulty peers seals by the second; then the round is
-# void
+# attempts per round: a mesh round with at most f faulty peers seals by the second, an optimistic
+# one by the third; then the round is void
 MAX_ATTEMPTS: Final = 3
 
 # rounds: a right to object is used once in as many, and a run that doubts its shards is a mesh

@@ -168,8 +168,9 @@ class ModelRun:
         self.joined -= set(r.commits)
         if phase == SEALED:
             self.to_commits.learn(r.frozen_block - r.opened)
-            undisturbed = r.attempt == 0 and self.voids == 0
-            self.to_seal.learn(self.block - r.started, only_lower=undisturbed)
+            early = r.attempt == 0 or (r.attempt == 1 and self.objections.of_round(r.number))
+            lower = bool(early) and self.voids == 0
+            self.to_seal.learn(self.block - r.started, only_lower=lower)
             self.base, self.last_sealed, self.voids = r.sealed[0], r.number, 0
             self.finished = 0 < self.terms.last_round <= r.number
         else:
