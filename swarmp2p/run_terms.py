@@ -7,8 +7,6 @@ from swarmp2p.errors import ConfigError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.merge.rules import rule_named
 
-DOUBLINGS = 16  # a window after void rounds is at most so many times hi
-
 
 def check_fit(manifest: RunManifest) -> None:
     """Refuse terms that are valid one by one and fail together. Raises ConfigError."""

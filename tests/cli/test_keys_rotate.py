@@ -60,6 +60,7 @@ def test_rotate__replaces_the_key_and_keeps_the_state(answer, command, site):
     rotated(site, values)
     with open_store(site.settings("a").state, b"d" * 32) as store:
         assert store.reserved(Slot("commit", 3, 0)) == b"signed"
+    assert answer("doctor", "--config", site.config("a"))["ok"] is True
     again = answer("keys", "rotate", "--config", site.config("a"))
     assert (again["epoch"], again["old_peer"]) == (2, values["peer"])
     assert [epoch for _peer, epoch in keys_of(site)] == [0, 1, 2]

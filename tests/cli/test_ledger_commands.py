@@ -93,6 +93,19 @@ def test_deploy__as_someone_else_than_the_owner_names_the_owner(command, enrolle
     refused(result, "OwnableUnauthorizedAccount", "owner's key")
 
 
+def test_deploy__writes_only_into_a_node_toml_that_names_no_run(
+    command, world, made_sites, tmp_path
+):
+    fresh = tmp_path / "node.toml"
+    fresh.write_bytes((made_sites[0] / "a/node.toml").read_bytes())
+    deploy = ("ledger", "deploy", "--manifest", world.folder / "a/run.toml", *world.owner)
+    deploy = (*deploy, "--url", world.url, "--write", fresh)
+    refused(command(*deploy, "--write", world.config("a")), "names a run already", status=2)
+    assert "0x" + "00" * 20 in fresh.read_text()
+    status, out, _err = command(*deploy, "--json")
+    assert (status, json.loads(out)["run"] in fresh.read_text()) == (0, True)
+
+
 # -- what every command refuses in the same way
 
 COMMANDS = {
@@ -196,6 +209,18 @@ def test_invite__checks_the_account_and_the_key(command, enrolled):
     refused(command(*by, "--account", swapped, "--peer", peer), "EIP-55", status=2)
     refused(command(*by, "--account", "0x12", "--peer", peer), "40 hex", status=2)
     refused(command(*by, "--account", account, "--peer", "22"), "64 hex digits", status=2)
+
+
+def test_invite__reads_what_a_site_sent_and_nothing_else(answer, command, world, tmp_path):
+    by = ("ledger", "invite", *world.where, *world.owner)
+    file = tmp_path / "site.json"
+    file.write_text(json.dumps(answer("keys", "show", "--config", world.config("a"))))
+    assert answer(*by, "--site", file)["account"] == world.keys["a"].address
+    for text in ("", "[]", "[" * 4000, '{"account": 5, "peer": "x"}'):
+        file.write_text(text)
+        refused(command(*by, "--site", file), "site.json", "keys show", status=2)
+    status, _out, err = command(*by)
+    assert (status, "--site" in err[-1]) == (2, True)
 
 
 def test_invite__by_someone_else_than_the_owner_costs_nothing(command, enrolled):
