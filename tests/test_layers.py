@@ -47,7 +47,7 @@ def test_import_contracts__fail_on_a_planted_upward_import(tmp_path: Path) -> No
         (planted / layer / "__init__.py").write_text("")
     for name in ("__init__", "errors", "seams", "config", "manifest", "launch", "audit"):
         (planted / f"{name}.py").write_text("")
-    for name in ("accounts", "deploy", "devchain", "ethereum"):
+    for name in ("accounts", "anvil", "deploy", "devchain", "ethereum"):
         (planted / "ledger" / f"{name}.py").write_text("")
     (planted / "wire" / "frames.py").write_text("import swarmp2p.node\nimport time\n")
     (planted / "node" / "pump.py").write_text("import numpy\nimport msgpack\nimport web3\n")
