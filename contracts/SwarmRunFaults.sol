@@ -54,9 +54,8 @@ abstract contract SwarmRunFaults is SwarmRunRounds {
         bool counts = hasRight || r.objectBits.count() >= enough;
         emit Objected(round, index, counts);
         if (counts) _openAttempt(r, 1, r.roster);
-        // a renewal leaves out this round too, so that what follows in it is judged without it
-        if (_renewedRound < round) objected |= r.objectBits;
-        if (objected.count() >= enough) {
+        // once renewed, the round's own objections may be counted again: the result is the same
+        if ((objected | r.objectBits).count() >= enough) {
             _renewedRound = round;
             _setMeshUntil(round + OBJECTION_ROUNDS + 1);
         }

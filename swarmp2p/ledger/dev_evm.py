@@ -1,12 +1,12 @@
 """The blocks of the embedded chain: py-evm, a pool of transactions, and what can be asked of them.
 
 No network, no threads, no timer: `devchain.py` owns those and holds one lock around every call.
-Everything lives in memory; `on_block` and `replay` let a journal bring it back.
+Everything lives in memory; a keeper is told of it, and `replay` and `restore` bring it back.
 """
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from eth._utils.address import generate_contract_address
@@ -22,6 +22,7 @@ from eth_utils.exceptions import ValidationError
 
 from swarmp2p.ledger.dev_values import (
     CallResult,
+    Keeper,
     Mined,
     MinedBlock,
     Pooled,
@@ -59,18 +60,10 @@ def _chain_class(chain_id: int) -> type[MiningChain]:
     return EmbeddedMiningChain
 
 
-OnBlock = Callable[[int, bytes, Sequence[bytes]], None]
-
-
-def forget_block(_time: int, _hash: bytes, _transactions: Sequence[bytes]) -> None:
-    """Keep no journal."""
-
-
 class EmbeddedChain:
     """A chain of one miner. `balances` maps 20-byte accounts to wei at genesis. Not thread-safe.
 
-    `genesis_time` is block 0's, in seconds since 1970. `on_block(time, hash, raw transactions)`
-    gets each new block before anything shows it; where it raises, the chain mines no more.
+    `genesis_time` is block 0's, in seconds since 1970. Set `keeper` once the past is replayed.
     """
 
     def __init__(
@@ -79,10 +72,9 @@ class EmbeddedChain:
         chain_id: int,
         balances: Mapping[Address, int],
         genesis_time: int,
-        on_block: OnBlock = forget_block,
     ) -> None:
         self.chain_id = chain_id
-        self._on_block = on_block
+        self.keeper: Keeper | None = None
         self._broken: Exception | None = None
         # Post-merge headers: neither difficulty nor nonce mean anything.
         genesis: dict[str, Any] = {
@@ -140,20 +132,24 @@ class EmbeddedChain:
     def mine(self) -> int:
         """Put every transaction that can run into a block; returns the block's number.
 
-        Raises what `on_block` raises, and again at each further call.
+        Raises what the keeper raises, and again at each further call.
         """
-        if self._broken is not None:
-            raise self._broken
+        self._refuse_if_broken()
         taken = self._apply(self._runnable())
         header = self._chain.mine_block(blob_gas_used=0).header
         raws = [mined.transaction.encode() for mined in taken]
-        try:
-            self._on_block(header.timestamp, header.hash, raws)
-        except Exception as error:
-            self._broken = error
-            raise
+        if self.keeper is not None:
+            try:
+                self.keeper.append_block(header.timestamp, header.hash, raws)
+            except Exception as error:
+                self._broken = error
+                raise
         self._keep(header, taken)
         return self.head
+
+    def _refuse_if_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
 
     def replay(self, time: int, transactions: Sequence[bytes]) -> bytes:
         """Mine the block that was once mined at `time` with these transactions; returns its hash.
@@ -161,7 +157,12 @@ class EmbeddedChain:
         Raises TransactionRefusedError where one of them is none or cannot run.
         """
         self._chain.set_header_timestamp(time)
-        taken = self._apply([self._decode(raw) for raw in transactions])
+        candidates = [self._decode(raw) for raw in transactions]
+        for pooled in candidates:
+            waiting = self._pool.get(pooled.sender, {}).pop(pooled.transaction.nonce, None)
+            if waiting is not None:
+                del self._pending[waiting.transaction.hash]
+        taken = self._apply(candidates)
         if len(taken) != len(transactions):
             raise TransactionRefusedError("a transaction of the block cannot run")
         header = self._chain.mine_block(blob_gas_used=0).header
@@ -232,16 +233,29 @@ class EmbeddedChain:
     def send(self, raw: bytes) -> bytes:
         """Take a signed transaction into the pool; returns its hash.
 
-        Raises TransactionRefusedError.
+        Raises TransactionRefusedError, and what the keeper raises.
         """
+        self._refuse_if_broken()
         pooled = self._decode(raw)
         transaction, sender = pooled.transaction, pooled.sender
         self._check(transaction, sender)
-        queue = self._pool.setdefault(sender, {})
+        older = self._pool.get(sender, {}).get(transaction.nonce)
+        least = older.transaction.max_fee_per_gas * 11 if older is not None else 0
+        if transaction.max_fee_per_gas * 10 < least:
+            raise TransactionRefusedError("replacement transaction underpriced")
+        if self.keeper is not None:
+            self.keeper.append_sent(raw)
+        return self._pool_in(pooled)
+
+    def restore(self, raw: bytes) -> bytes:
+        """Take back what the pool once took. Raises TransactionRefusedError for garbage only."""
+        return self._pool_in(self._decode(raw))
+
+    def _pool_in(self, pooled: Pooled) -> bytes:
+        transaction = pooled.transaction
+        queue = self._pool.setdefault(pooled.sender, {})
         older = queue.get(transaction.nonce)
         if older is not None:
-            if transaction.max_fee_per_gas * 10 < older.transaction.max_fee_per_gas * 11:
-                raise TransactionRefusedError("replacement transaction underpriced")
             del self._pending[older.transaction.hash]
         queue[transaction.nonce] = pooled
         self._pending[transaction.hash] = pooled

@@ -1,8 +1,8 @@
-"""The embedded chain's journal: every block as a line of JSON, on the disk before anyone sees it.
+"""The embedded chain's journal: what happened, in lines of JSON, on the disk before anyone sees it.
 
-The first line says what the chain began with; each further one holds a block's time, its hash and
-its raw transactions. Playing it back gives the same hashes, so that nodes that remember a final
-block go on. One process at a time holds the file.
+The first line says what the chain began with. Each further one is a transaction that was taken into
+the pool, or a block: its time, its hash, its raw transactions. Playing it back gives the same
+hashes, so that nodes that remember a final block go on. One process at a time holds the file.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any, Self
 from swarmp2p.errors import ConfigError, StateError, StateLockedError
 
 FORMAT = 1
-MAX_BLOCKS = 250_000  # three days of a block a second; four minutes to play back
+MAX_LINES = 250_000  # three days of a block a second; four minutes to play back
 MAX_LINE = 16 << 20  # bytes; a block full of call data has 8 MiB in hexadecimal
 _REMEDY = "start over with --fresh (its runs are gone then), or restore the file"
 
@@ -43,13 +43,14 @@ class JournalBlock:
 class Journal:
     """An open journal. `origin` is the one on the disk, or the one given to a new file.
 
-    Read `blocks()` to the end, then `append`. Raises StateLockedError where another process has the
+    Read `entries()` to the end, then append. Raises StateLockedError where another process has the
     file, ConfigError where it belongs to another chain, StateError where it cannot be used.
     """
 
     def __init__(self, path: Path, origin: Origin) -> None:
         self._path = path
         self._count = 0
+        self._failure: StateError | None = None
         try:
             self._file = path.open("ab+")
         except OSError as error:
@@ -99,66 +100,81 @@ class Journal:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._broken(0, "it does not say what the chain begins with") from None
 
-    def blocks(self) -> Iterator[JournalBlock]:
-        """Every block from 1 on; a last line that was cut off is dropped from the file.
+    def entries(self) -> Iterator[JournalBlock | bytes]:
+        """Every block from 1 on and every transaction sent between them, in order.
 
-        Raises StateError for a line that is no block.
+        A last line that was cut off is dropped from the file. Raises StateError for a line that is
+        neither.
         """
         while True:
             start = self._file.tell()
             line = self._file.readline(MAX_LINE)
             if not line.endswith(b"\n"):
                 if len(line) >= MAX_LINE:
-                    raise self._broken(self._count + 1, f"it is longer than {MAX_LINE} bytes")
+                    raise self._broken(
+                        self._count + 1, f"that line is longer than {MAX_LINE} bytes"
+                    )
                 self._file.truncate(start)
                 return
-            yield self._parse_block(line)
+            yield self._parse_entry(line)
 
-    def _parse_block(self, line: bytes) -> JournalBlock:
+    def _parse_entry(self, line: bytes) -> JournalBlock | bytes:
         self._count += 1
-        if self._count > MAX_BLOCKS:
-            raise StateError(f"{self._path} holds more than {MAX_BLOCKS} blocks: {_REMEDY}")
+        if self._count > MAX_LINES:
+            raise StateError(f"{self._path} has more than {MAX_LINES} lines: {_REMEDY}")
         try:
             row = json.loads(line)
+            if "sent" in row:
+                return bytes.fromhex(row["sent"])
             raws = tuple(bytes.fromhex(raw) for raw in row["transactions"])
             return JournalBlock(int(row["time"]), bytes.fromhex(row["hash"]), raws)
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise self._broken(self._count, "it is no block") from None
+            raise self._broken(self._count, "it is neither block nor transaction") from None
 
     def _broken(self, number: int, why: str) -> StateError:
         return StateError(
-            f"the chain's journal {self._path} is damaged at block {number}: {why}. {_REMEDY}"
+            f"the chain's journal {self._path} is damaged in line {number + 1}: {why}. {_REMEDY}"
         )
 
-    def differs(self, number: int) -> StateError:
-        """The error for a block that does not come out as it was written down."""
-        return self._broken(number, "playing it back gives another block")
+    def differs(self) -> StateError:
+        """The error for the last entry read, which does not come out as it was written down."""
+        return self._broken(self._count, "playing it back gives something else")
 
-    def append(self, time: int, block_hash: bytes, transactions: Sequence[bytes]) -> None:
+    def append_block(self, time: int, block_hash: bytes, transactions: Sequence[bytes]) -> None:
         """Write a block and wait for the disk. Raises StateError, also for a full journal."""
-        if self._count >= MAX_BLOCKS:
+        row = {"time": time, "hash": block_hash.hex()}
+        self._append({**row, "transactions": [raw.hex() for raw in transactions]})
+
+    def append_sent(self, transaction: bytes) -> None:
+        """Write a transaction that was taken into the pool; as `append_block`."""
+        self._append({"sent": transaction.hex()})
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        if self._count >= MAX_LINES:
             raise StateError(
-                f"the journal {self._path} is full ({MAX_BLOCKS} blocks): start over with --fresh, "
+                f"the journal {self._path} is full ({MAX_LINES} lines): start over with --fresh, "
                 "or use a chain that is made to last"
             )
-        row = {"time": time, "hash": block_hash.hex()}
-        self._write({**row, "transactions": [raw.hex() for raw in transactions]})
+        self._write(row)
         self._count += 1
 
     def _write(self, row: Mapping[str, Any]) -> None:
+        if self._failure is not None:
+            raise self._failure  # half a line may stand there: nothing may follow it
         try:
             self._file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise StateError(
+            self._failure = StateError(
                 f"cannot write to the chain's journal {self._path}: {error.strerror}; the chain "
-                "stops, because a block that is not on the disk must not be seen"
-            ) from None
+                "stops, because what is not on the disk must not be seen"
+            )
+            raise self._failure from None
 
     def close(self) -> None:
         """Let go of the file."""
-        with contextlib.suppress(OSError):  # what a full disk did not take; `append` has said so
+        with contextlib.suppress(OSError):  # what a full disk did not take; `_write` has said so
             self._file.close()
 
     def __enter__(self) -> Self:

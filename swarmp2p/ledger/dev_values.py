@@ -1,6 +1,8 @@
 """Plain values of the embedded chain: transactions, blocks, results of calls, refusals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from eth.abc import BlockHeaderAPI, SignedTransactionAPI
 from eth_typing import Address
@@ -56,6 +58,18 @@ class CallResult:
     gas_used: int
     revert: bytes | None
     failure: str
+
+
+class Keeper(Protocol):
+    """Told of everything before anyone sees it; where it raises, the chain does not go on."""
+
+    def append_block(self, time: int, block_hash: bytes, transactions: Sequence[bytes]) -> None:
+        """A block: seconds since 1970, 32 bytes, its raw transactions."""
+        ...
+
+    def append_sent(self, transaction: bytes) -> None:
+        """A raw transaction that the pool takes."""
+        ...
 
 
 def intrinsic_gas(to: bytes | None, data: bytes) -> int:

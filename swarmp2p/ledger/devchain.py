@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +22,7 @@ from eth_typing import Address
 from swarmp2p.errors import ConfigError, LedgerUnavailableError, SwarmError
 from swarmp2p.ledger.accounts import account_address, new_account, read_key_file, write_key_file
 from swarmp2p.ledger.anvil import AUTO, NEVER, AnvilChain, find_anvil
-from swarmp2p.ledger.dev_journal import Journal, Origin
+from swarmp2p.ledger.dev_journal import Journal, JournalBlock, Origin
 from swarmp2p.ledger.dev_server import listen
 
 if TYPE_CHECKING:
@@ -175,20 +175,24 @@ def _restore(
         chain_id=start.chain_id,
         balances={Address(key): wei for key, wei in start.balances.items()},
         genesis_time=start.time,
-        on_block=journal.append if journal else _keep_nothing,
     )
-    for number, block in enumerate(journal.blocks() if journal else (), 1):
-        try:
-            same = chain.replay(block.time, block.transactions) == block.hash
-        except Exception:  # noqa: BLE001 - py-evm raises what it likes on what no chain could hold
-            same = False
-        if not same and journal is not None:
-            raise journal.differs(number)
+    if journal is not None:
+        for entry in journal.entries():
+            if not _replay(chain, entry):
+                raise journal.differs()
+        chain.keeper = journal
     return chain
 
 
-def _keep_nothing(_time: int, _hash: bytes, _transactions: Sequence[bytes]) -> None:
-    """Without a journal."""
+def _replay(chain: "EmbeddedChain", entry: JournalBlock | bytes) -> bool:
+    """Let an entry happen again; whether it came out as before."""
+    try:
+        if isinstance(entry, bytes):
+            chain.restore(entry)
+            return True
+        return chain.replay(entry.time, entry.transactions) == entry.hash
+    except Exception:  # noqa: BLE001 - py-evm raises what it likes on what no chain could hold
+        return False
 
 
 Chain = DevChain | AnvilChain

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+import pytest
 from contract_model import ATTEMPT, COMMIT, SEALED
 from contract_pair import AVERAGES, Pair
 from contract_swarm import Swarm
@@ -43,6 +44,7 @@ def play(prepare: Callable[..., Swarm], seed: int) -> Pair:
     return pair
 
 
+@pytest.mark.timeout(400)  # every step runs on an EVM in Python
 def test_run__equals_the_model_under_random_calls_that_reach_every_outcome(
     swarm_of: Callable[..., Swarm],
 ) -> None:
@@ -79,6 +81,7 @@ def doubt(pair: Pair, weights: dict[str, int]) -> None:
     pair.compare_views()
 
 
+@pytest.mark.timeout(400)  # every step runs on an EVM in Python
 def test_objections__equal_the_model_over_many_rounds_and_meshes(
     swarm_of: Callable[..., Swarm],
 ) -> None:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 import trio
-from adapter_worlds import TERMS, ChainWorld, MemoryWorld, World, new_chain_of
+from adapter_worlds import TERMS, ChainWorld, MemoryWorld, World, new_chain_of, require_anvil
 from ledger_site import AUX, GENESIS, MANIFEST, RunSite, party
 
 from swarmp2p.errors import TransactionRevertedError
@@ -20,6 +20,8 @@ WorldMaker = Callable[..., World]
 @pytest.fixture(params=["memory", "devchain", "anvil"])
 def make_world(request: pytest.FixtureRequest) -> Iterator[WorldMaker]:
     """`make_world(members, **terms)`: enrolled members and a run without its genesis."""
+    if request.param == "anvil":
+        require_anvil()
     with ExitStack() as stack:
 
         def make(members: int = 4, **terms: int) -> World:

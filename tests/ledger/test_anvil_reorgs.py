@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 import trio
-from adapter_worlds import new_anvil
+from adapter_worlds import new_anvil, require_anvil
 from anvil_swarm import LiveSwarm, PostWatch
 from ledger_site import GENESIS, RunSite, party
 
@@ -60,6 +60,11 @@ needs_outbox = pytest.mark.skipif(
     find_spec("swarmp2p.ledger.outbox") is None,
     reason="the adapter of this tree skips a nonce after a reorganisation; its outbox mends that",
 )
+
+
+@pytest.fixture(autouse=True)
+def anvil_is_here() -> None:
+    require_anvil()
 
 
 @pytest.fixture

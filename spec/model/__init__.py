@@ -1,0 +1,1 @@
+"""The rules of 08-rounds.md as a program that looks for ways to break them."""
