@@ -35,7 +35,9 @@ FUNDS = 10**18  # wei: one ether, for the gas of some thousand transactions
 @account_options
 @click.option("--account", help="The site's account, 0x...")
 @click.option("--peer", help="The site's peer key, 64 hex digits.")
-@path_option("--site", help="What the site sent: `keys show --json` in a file, for both of them.")
+@path_option(
+    "--site", help="What the site sent: `init --json` or `keys show --json`, for both of them."
+)
 @click.option("--fund", is_flag=True, help="Also send one ether for gas (development chains).")
 @json_option
 def invite(
