@@ -108,8 +108,8 @@ class _Auditor:
 
     def _peers(self, view: Mapping[str, Any]) -> dict[int, bytes]:
         """Keys of the round by enrolment index (ID-025)."""
-        opened = view["opened_block"]
-        return {index: key_of_round(keys, opened).peer for index, keys in self._keys.items()}
+        frozen = view["frozen_block"]
+        return {index: key_of_round(keys, frozen).peer for index, keys in self._keys.items()}
 
     def audit(self, view: Mapping[str, Any]) -> AuditedRound:
         """Open the commitments, check the receipts, merge again, compare."""

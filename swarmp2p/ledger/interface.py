@@ -47,12 +47,15 @@ class MemberKey:
     proof: bytes
 
 
-def key_of_round(keys: Sequence[MemberKey], opened_block: int) -> MemberKey:
-    """Which of an enrolment's keys, in their order, counts in the round that this block opened.
+def key_of_round(keys: Sequence[MemberKey], frozen_block: int) -> MemberKey:
+    """Which of an enrolment's keys, in their order, counts in the round that this block froze.
 
-    ID-025: the newest that is not younger than the round, else the first.
+    ID-025: the newest that is not younger, else the first; the current one while the round is not
+    frozen (0).
     """
-    earlier = [key for key in keys if key.since <= opened_block]
+    if frozen_block == 0:
+        return keys[-1]
+    earlier = [key for key in keys if key.since <= frozen_block]
     return earlier[-1] if earlier else keys[0]
 
 
@@ -87,9 +90,9 @@ class Member:
         """The current key's epoch."""
         return self.keys[-1].epoch
 
-    def key_at(self, opened_block: int) -> MemberKey:
-        """The key in the round that this block opened, of envelopes, commitments and receipts."""
-        return key_of_round(self.keys, opened_block)
+    def key_at(self, frozen_block: int) -> MemberKey:
+        """The key in the round that this block froze, of envelopes, commitments and receipts."""
+        return key_of_round(self.keys, frozen_block)
 
     def had(self, peer: bytes) -> bool:
         """Whether this was one of its keys, the current one included."""
@@ -173,7 +176,7 @@ class ChainView:
 
     def round_key(self, member: Member) -> MemberKey:
         """A member's key in the current round."""
-        return member.key_at(self.round.opened_block)
+        return member.key_at(self.round.frozen_block)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ def key_trouble(view: ChainView, me: bytes) -> str:
         return f"rotated to {holder.peer.hex()} in block {holder.keys[-1].since}: sign no more"
     if view.round_key(holder).peer != me:
         return (
-            f"enrolled in block {holder.keys[-1].since}, after round {view.round.round} opened:"
-            " sits this round out, and takes part in the next"
+            f"enrolled in block {holder.keys[-1].since}, after the deadline of round"
+            f" {view.round.round} began to run: sits this round out, and takes part in the next"
         )
     return ""
 

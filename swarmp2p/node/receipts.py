@@ -74,7 +74,7 @@ def make_receipt(
     compute the merge.
     """
     # ID-025: the keys in a receipt are those of its round.
-    peer_of = {m.index: m.key_at(ended.opened_block).peer for m in view.members}
+    peer_of = {m.index: m.key_at(ended.frozen_block).peer for m in view.members}
     sealed = ended.phase is Phase.SEALED
     inside = sorted(peer_of[i] for i in ended.roster) if sealed else []
     expected = {peer_of[member.index] for member in _expected(view, ended)}
@@ -136,15 +136,14 @@ def _merge_part(context: Context, merged: MergedHere) -> dict[str, Any]:
 
 
 def _expected(view: ChainView, ended: RoundView) -> list[Any]:
-    """All live peers when the round ended, as far as a later view tells.
+    """All peers enrolled and not revoked when the round ended, as a later view tells.
 
-    The chain keeps the block of a revocation, and of an exclusion only that it happened.
+    Excluded ones are among them: no view says in which block that was, and receipts must agree.
     """
     end = ended.ended_block
     return [
         member
         for member in view.members
-        if not member.excluded
-        and member.enrolled_block <= end
+        if member.enrolled_block <= end
         and (member.revoked_block == 0 or member.revoked_block > end)
     ]

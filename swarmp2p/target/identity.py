@@ -55,7 +55,7 @@ def enrolment_key(given: Input) -> Output:
         MemberKey(data_of(row["key"]), int(row["key_epoch"]), int(row["since"]), bytes(64))
         for row in given["keys"]
     ]
-    key = key_of_round(keys, int(given["opened"]))
+    key = key_of_round(keys, int(given["frozen"]))
     return {"key": key.peer.hex(), "key_epoch": str(key.epoch)}
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 
 import pytest
 import trio
@@ -55,12 +54,6 @@ def sealed_last(view: ChainView) -> bool:
 
 
 PHASES = {f.__name__: f for f in (opened, one_commit, closed, one_attest, sealed_last)}
-
-needs_outbox = pytest.mark.skipif(
-    find_spec("swarmp2p.ledger.outbox") is None,
-    reason="the adapter of this tree skips a nonce after a reorganisation; its outbox mends that",
-)
-
 
 @pytest.fixture(autouse=True)
 def anvil_is_here() -> None:
@@ -162,7 +155,6 @@ async def test_final_block__that_is_replaced_halts_the_adapter() -> None:
 # ---- whole nodes
 
 
-@needs_outbox
 @pytest.mark.parametrize("phase", PHASES)
 async def test_reorganisation_within_the_depth__costs_no_round(
     phase: str, posts: PostWatch
@@ -190,7 +182,6 @@ def void(view: ChainView) -> bool:
     return view.consecutive_voids > 0
 
 
-@needs_outbox
 @pytest.mark.parametrize("phase", [one_have, void])
 async def test_reorganisation_of_a_failing_round__leaves_one_end_for_all(
     phase: Condition, posts: PostWatch

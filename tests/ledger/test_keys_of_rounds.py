@@ -12,14 +12,14 @@ MEMBER = Member(3, bytes(20), 5, 0, (), KEYS)
 
 
 @pytest.mark.parametrize(
-    ("opened", "epoch"), [(0, 1), (4, 1), (5, 1), (8, 1), (9, 7), (10, 7), (2**64 - 1, 7)]
+    ("frozen", "epoch"), [(0, 7), (4, 1), (5, 1), (8, 1), (9, 7), (10, 7), (2**64 - 1, 7)]
 )
 def test_the_key_of_a_round__is_the_newest_not_younger_than_it_or_the_first(
-    opened: int, epoch: int
+    frozen: int, epoch: int
 ) -> None:
-    assert MEMBER.key_at(opened).epoch == epoch
+    assert MEMBER.key_at(frozen).epoch == epoch
     rows = [{"key": k.peer.hex(), "key_epoch": str(k.epoch), "since": str(k.since)} for k in KEYS]
-    answer = OPERATIONS["enrolment.key"]({"keys": rows, "opened": str(opened)})
+    answer = OPERATIONS["enrolment.key"]({"keys": rows, "frozen": str(frozen)})
     assert answer == {"key": bytes([epoch]).hex() * 32, "key_epoch": str(epoch)}
 
 

@@ -117,12 +117,52 @@ async def test_a_site_that_rotates_before_its_commit__sits_the_round_out_and_say
         assert [3 in contract.rounds[number].commits for number in (1, 2, 3)] == [False, True, True]
         first = world.peers[0].receipts[0]
         assert first.sealed
-        old = contract.rounds[1].opened_block
-        assert world.chain.members[3].key_at(old).peer.hex() in first.shared["missing"]
+        frozen = contract.rounds[1].frozen_block
+        assert world.chain.members[3].key_at(frozen).peer.hex() in first.shared["missing"]
         rounds = {slot.round for _, slot in site.disk.guard}
         assert rounds == {2, 3}
         assert [event for event, _ in site.log].count("key") == 1
         assert site.node.status()["key"] == "ok"
+
+
+async def test_a_site_that_rotates_while_no_deadline_runs__commits_under_the_new_key(
+    autojump_clock,
+):
+    """Both of two sites are needed for min_peers: one that sat the round out would end the run."""
+    async with open_world(manifest(rounds=2), 2, seed=2, train=train) as world:
+        contract, site = world.chain.contract, world.peers[1]
+        for number in range(2):
+            world.start(number, trains=number != 1)
+        await until(lambda: len(contract.now.commits) == 1)
+        assert contract.now.frozen_block == 0
+        world.kill(1)
+        world.rotate(1, epoch=1)
+        await begin_again(world, 1)
+        assert site.node.status()["key"] == "ok"
+        await finish(world, range(2))
+        assert_same_end(world.peers)
+        new = site.key.public.hex()
+        assert all(new in contributors(receipt) for receipt in world.peers[0].receipts)
+
+
+async def test_a_site_that_commits_and_rotates_before_the_deadline_runs__costs_that_round_alone(
+    autojump_clock,
+):
+    async with open_world(manifest(rounds=2), 2, seed=3, train=train) as world:
+        contract = world.chain.contract
+        world.start(0, trains=False)
+        world.start(1)
+        await until(lambda: 1 in contract.now.commits)
+        assert contract.now.frozen_block == 0
+        world.kill(1)
+        world.rotate(1, epoch=1)
+        await begin_again(world, 1)
+        world.kill(0)
+        await begin_again(world, 0)
+        await finish(world, range(2))
+        assert_same_end(world.peers)
+        assert [receipt.sealed for receipt in world.peers[0].receipts][0] is False
+        assert world.peers[0].receipts[-1].complete
 
 
 async def test_a_node_whose_key_was_rotated_away__signs_no_more_and_is_let_in_nowhere(
