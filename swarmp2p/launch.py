@@ -86,7 +86,10 @@ def read_identity(config: SwarmConfig, passphrase: Secret | None = None) -> Iden
     """
     passphrase = passphrase or read_passphrase(config.passphrase_file)
     blob = read_private(config.identity, MAX_KEYSTORE)
-    return IdentityKey(identity.open_identity(blob, passphrase))
+    try:
+        return IdentityKey(identity.open_identity(blob, passphrase))
+    except ConfigError as error:
+        raise ConfigError(f"{config.identity}: {error}") from None
 
 
 def read_keys(config: SwarmConfig, passphrase: Secret | None = None) -> SiteKeys:

@@ -86,6 +86,36 @@ def write_site(folder: Path, keys: SiteKeys, settings: SiteSettings, rng: Rng) -
     return config
 
 
+def check_no_run(config: Path) -> None:
+    """Refuse a node.toml that names a run already. Raises ConfigError."""
+    _without_run(config)
+
+
+def set_run(config: Path, run: bytes) -> None:
+    """Put a run's address (20 bytes) into a node.toml that names none yet. Raises ConfigError."""
+    text = _without_run(config)
+    part = config.with_name(f".{config.name}.part")
+    try:
+        part.write_text(text.replace(NO_RUN, "0x" + run.hex()), encoding="utf-8")
+        part.replace(config)
+    except OSError as error:
+        raise ConfigError(f"cannot write {config}: {error.strerror}") from None
+
+
+def _without_run(config: Path) -> str:
+    """The text of a node.toml in which the run's address is still zeros, in one place."""
+    try:
+        text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot read {config}: {error}") from None
+    if text.count(NO_RUN) != 1:
+        raise ConfigError(
+            f"{config} names a run already, or none in the way that `init` writes it; put the"
+            " address there by hand: [ledger] run"
+        )
+    return text
+
+
 def run_settings(manifest: RunManifest, registry: bytes) -> deploy.RunSettings:
     """What the run's contract is built with."""
     return deploy.RunSettings(

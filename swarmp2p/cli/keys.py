@@ -1,4 +1,4 @@
-"""`swarmp2p keys`: makes, shows, exports and imports a site's keys. No secret is ever printed."""
+"""`swarmp2p keys`: makes, shows, exports, imports a site's keys. No secret is ever printed."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from swarmp2p.cli.account import site_passphrase
 from swarmp2p.cli.output import emit, json_option, path_option
 from swarmp2p.cli.passphrase import PassphraseSource, passphrase_options
+from swarmp2p.cli.rotate import keys_rotate
 from swarmp2p.errors import ConfigError
 
 if TYPE_CHECKING:
-    from swarmp2p.config import SwarmConfig
-    from swarmp2p.crypto.keys import Secret
     from swarmp2p.site import SiteKeys
     from swarmp2p.store.guards import GuardState
 
@@ -23,7 +23,10 @@ config_option = path_option("--config", required=True, help="node.toml")
 
 @click.group()
 def keys() -> None:
-    """A site's keys: make, show, export and import them."""
+    """A site's keys: make, show, rotate, export and import them."""
+
+
+keys.add_command(keys_rotate)
 
 
 @keys.command("new")
@@ -86,7 +89,7 @@ def show_keys(
 
     settings = SwarmConfig.from_toml(config)
     source = PassphraseSource("--passphrase", passphrase_fd, passphrase_file)
-    values = _names(read_keys(settings, _site_passphrase(settings, source)))
+    values = _names(read_keys(settings, site_passphrase(settings, source)))
     emit(values, _lines(values), as_json=as_json)
 
 
@@ -119,7 +122,7 @@ def export_command(
     if os.path.lexists(out):
         raise ConfigError(f"{out} exists already; nothing was changed")
     own = PassphraseSource("--keys-passphrase", keys_passphrase_fd, keys_passphrase_file)
-    site = read_keys(settings, _site_passphrase(settings, own))
+    site = read_keys(settings, site_passphrase(settings, own))
     source = PassphraseSource("--passphrase", passphrase_fd, passphrase_file)
     passphrase = source.take(_ARCHIVE, new=True)
     state = export_keys(settings, site, passphrase, out, SystemRng())
@@ -191,15 +194,6 @@ def _stale(state: "GuardState") -> str:
         f"{known}; if the node ran after the export, enrol a new key instead, and never let two"
         " nodes run with this one"
     )
-
-
-def _site_passphrase(settings: "SwarmConfig", source: PassphraseSource) -> "Secret":
-    """The passphrase of a site's key files; node.toml's own file where nothing else is said."""
-    from swarmp2p.passphrase import read_passphrase
-
-    if not source.given and os.path.lexists(settings.passphrase_file):
-        return read_passphrase(settings.passphrase_file)
-    return source.take(f"the keys in {settings.identity.parent}")
 
 
 def _names(site: "SiteKeys") -> dict[str, Any]:

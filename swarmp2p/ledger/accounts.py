@@ -103,3 +103,13 @@ def read_key_file(path: Path) -> bytes:
             f"{path} holds no Ethereum key: expected 0x and 64 hexadecimal digits"
         ) from None
     return key
+
+
+def read_account(path: Path, passphrase: Callable[[], str]) -> bytes:
+    """The key in a keystore v3 file or in a bare key file, whichever it is. Raises ConfigError.
+
+    `passphrase` is asked for a keystore only.
+    """
+    if read_private(path, MAX_KEYSTORE).lstrip().startswith(b"{"):
+        return load_account(path, passphrase())
+    return read_key_file(path)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.interface import Member
+from swarmp2p.ledger.refusals import rehearse
 from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
 from swarmp2p.ledger.signer import Signer
 from swarmp2p.ledger.transactions import MinedTransaction, Sender
@@ -98,11 +99,15 @@ class Desk:
         self._waiting.clear()
         return done
 
-    def call(self, name: str, contract: bytes, function: str, *arguments: object) -> None:
-        """Call a function of SwarmRun or SwarmRegistry and wait."""
+    def call(self, name: str, contract: bytes, function: str, *arguments: object) -> int:
+        """Call a function of SwarmRun or SwarmRegistry; the block it was mined in.
+
+        Raises TransactionRevertedError; what is refused beforehand costs nothing.
+        """
         data = contract_abi(name).call_data(function, *arguments)
+        rehearse(self.rpc, self.sender.account, function, contract, data)
         self.send(function, contract, data, gas=CALL_GAS)
-        self.finish()
+        return self.finish()[-1].block
 
     def deploy(self, name: str, *arguments: object) -> bytes:
         """Deploy SwarmRun or SwarmRegistry; returns its address, its code compared."""
@@ -120,14 +125,14 @@ def open_desk(url: str, key: bytes | Signer, *, pause: Pause = time.sleep) -> It
         yield Desk(rpc, key, pause)
 
 
-def deploy_registry(url: str, owner_key: bytes, *, pause: Pause = time.sleep) -> bytes:
+def deploy_registry(url: str, owner_key: bytes | Signer, *, pause: Pause = time.sleep) -> bytes:
     """Deploy a registry that the account of `owner_key` owns; returns its address."""
     with open_desk(url, owner_key, pause=pause) as desk:
         return desk.deploy("SwarmRegistry")
 
 
 def deploy_run(
-    url: str, owner_key: bytes, settings: RunSettings, *, pause: Pause = time.sleep
+    url: str, owner_key: bytes | Signer, settings: RunSettings, *, pause: Pause = time.sleep
 ) -> bytes:
     """Deploy a run and attach it to its registry, which must have the same owner."""
     terms = (
@@ -151,7 +156,7 @@ def deploy_run(
 
 
 def post_genesis(
-    url: str, owner_key: bytes, run: bytes, root: bytes, *, pause: Pause = time.sleep
+    url: str, owner_key: bytes | Signer, run: bytes, root: bytes, *, pause: Pause = time.sleep
 ) -> None:
     """Post the root of the initial model as the run's owner."""
     with open_desk(url, owner_key, pause=pause) as desk:
@@ -160,7 +165,7 @@ def post_genesis(
 
 def invite(
     url: str,
-    owner_key: bytes,
+    owner_key: bytes | Signer,
     registry: bytes,
     invitations: Sequence[Invitation],
     *,
@@ -201,7 +206,7 @@ def enrol(
 
 def rotate(
     url: str,
-    account_key: bytes,
+    account_key: bytes | Signer,
     registry: bytes,
     *,
     peer: bytes,
@@ -217,7 +222,9 @@ def rotate(
         desk.call("SwarmRegistry", registry, "rotate", peer, key_epoch, proof)
 
 
-def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = time.sleep) -> None:
+def revoke(
+    url: str, key: bytes | Signer, registry: bytes, index: int, *, pause: Pause = time.sleep
+) -> None:
     """Revoke a member, as the owner or as the member itself."""
     with open_desk(url, key, pause=pause) as desk:
         desk.call("SwarmRegistry", registry, "revoke", index)
@@ -225,7 +232,7 @@ def revoke(url: str, key: bytes, registry: bytes, index: int, *, pause: Pause = 
 
 def fund(
     url: str,
-    owner_key: bytes,
+    owner_key: bytes | Signer,
     accounts: Sequence[bytes],
     *,
     wei: int = DEFAULT_FUNDS,

@@ -1,4 +1,4 @@
-"""The README's second section, command by command, with the example as the training program."""
+"""Three sites by hand, and what goes wrong on the way, with the example as the training program."""
 
 import json
 import socket
