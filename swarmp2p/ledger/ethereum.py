@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import trio
 
 from swarmp2p.errors import (
-    ConfigError,
     LedgerUnavailableError,
     LocalProtocolError,
     TransactionRevertedError,
@@ -34,10 +33,10 @@ from swarmp2p.ledger.interface import (
     RunTerms,
 )
 from swarmp2p.ledger.outbox import Flight, Landed, MemoryTransactions, Outbox
-from swarmp2p.ledger.rpc import hexed
 from swarmp2p.ledger.signer import Signer
 from swarmp2p.ledger.source import Source
 from swarmp2p.ledger.transactions import Sender
+from swarmp2p.ledger.verify import check_run
 from swarmp2p.ledger.views import RunReader, live_enrolment, read_balance
 from swarmp2p.seams import Clock, Transactions
 
@@ -360,7 +359,7 @@ async def open_ledger(
     with ExitStack() as stack:
         stack.callback(rpc.close)
         reader = await _in_thread(lambda: RunReader(rpc, run_contract, finality), limiter, rpc)
-        _check_terms(reader.terms, rpc.shown, chain_id, manifest_hash)
+        check_run(reader.terms, rpc.shown, chain_id, manifest_hash)
         sender: Sender | None = None
         index: int | None = None
         if account is not None:
@@ -382,20 +381,6 @@ async def open_ledger(
             bump_after=bump_after,
             poll=poll,
             last_final=last_final,
-        )
-
-
-def _check_terms(terms: RunTerms, shown: str, chain_id: int | None, manifest_hash: bytes) -> None:
-    if chain_id is not None and terms.chain_id != chain_id:
-        raise LedgerUnavailableError(
-            f"the chain at {shown} has chain id {terms.chain_id}, not {chain_id}: the URL or the "
-            "configured chain id is wrong"
-        )
-    if terms.manifest_hash != manifest_hash:
-        raise ConfigError(
-            f"the run at {hexed(terms.contract)} was deployed with the manifest "
-            f"{terms.manifest_hash.hex()}, and ours is {manifest_hash.hex()}: take run.toml "
-            "unchanged from the run's owner, or correct the contract's address"
         )
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from swarmp2p.errors import LedgerUnavailableError
+from swarmp2p.errors import ConfigError, LedgerUnavailableError
+from swarmp2p.ledger.interface import RunTerms
 from swarmp2p.ledger.rpc import hexed, octets
 from swarmp2p.ledger.source import Source
 
@@ -55,6 +56,21 @@ def code_matches(artifact: Mapping[str, Any], code: bytes) -> bool:
         for start in places:
             masked[start : start + _WORD] = bytes(_WORD)
     return masked == ours
+
+
+def check_run(terms: RunTerms, shown: str, chain_id: int | None, manifest_hash: bytes) -> None:
+    """Whether a run is the expected one. Raises LedgerUnavailableError, ConfigError."""
+    if chain_id is not None and terms.chain_id != chain_id:
+        raise LedgerUnavailableError(
+            f"the chain at {shown} has chain id {terms.chain_id}, not {chain_id}: the URL or the "
+            "configured chain id is wrong"
+        )
+    if terms.manifest_hash != manifest_hash:
+        raise ConfigError(
+            f"the run at {hexed(terms.contract)} was deployed with the manifest "
+            f"{terms.manifest_hash.hex()}, and ours is {manifest_hash.hex()}: take run.toml "
+            "unchanged from the run's owner, or correct the contract's address"
+        )
 
 
 @cache
