@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from swarmp2p.config import SwarmConfig
 from swarmp2p.errors import SwarmError
-from swarmp2p.launch import read_keys
+from swarmp2p.launch import open_account, read_identity
 from swarmp2p.ledger.finality import Finality
 from swarmp2p.ledger.look import read_head, read_view
+from swarmp2p.ledger.rpc import redact
 from swarmp2p.manifest import RunManifest, read_manifest
 from swarmp2p.node.membership import refuse_stranger
 
@@ -54,16 +55,24 @@ def _site(file: Path) -> Iterator[Finding]:
     yield finding
     if settings is None:
         return
-    site, finding = _try("keys", lambda: read_keys(settings), "identity and account open")
+    peer, finding = _try("keys", lambda: _peer(settings), "identity and account open")
     yield finding
     manifest, finding = _try("run.toml", lambda: read_manifest(settings.manifest), "valid")
     yield finding
-    head, finding = _try("chain", lambda: read_head(settings.ledger_url), "answers")
-    yield finding
-    if site is None or manifest is None or head is None:
+    heads = []
+    for url in settings.ledger_urls:
+        head, finding = _try("chain", lambda url=url: read_head(url), f"{redact(url)} answers")  # type: ignore[misc] # bound now
+        yield finding
+        heads.append(head)
+    if peer is None or manifest is None or None in heads:
         return
-    peer = site.identity.public
     yield _try("run", lambda: _enrolled(settings, manifest, peer), "enrolled in this run")[1]
+
+
+def _peer(settings: SwarmConfig) -> bytes:
+    """The peer key; the account, or what signs for it, opens too."""
+    with open_account(settings):
+        return read_identity(settings).public
 
 
 def _enrolled(settings: SwarmConfig, manifest: RunManifest, peer: bytes) -> bool:

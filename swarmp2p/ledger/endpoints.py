@@ -23,7 +23,8 @@ TOLERATED_LAG = {  # blocks that an endpoint may trail another
 }
 THREADS = 4  # for each endpoint: as many tasks may ask at once
 REMEMBERED = 64  # agreed block hashes
-_SHOWN = 160  # characters of an answer in a message
+_SHOWN = 80  # characters of an answer in a message, from shortly before the first difference
+_BEFORE = 12
 
 
 def needed(count: int) -> int:
@@ -218,8 +219,9 @@ class Endpoints:
             endpoint.conflicts.add(asked)
             endpoint.health.disagreements += 1
             endpoint.health.state = "disagrees"
+        place = max(0, _first_difference(list(said)) - _BEFORE)
         shown = "; ".join(
-            f"{', '.join(one.rpc.shown for one in who)}: {what[:_SHOWN]}"
+            f"{', '.join(one.rpc.shown for one in who)}: {_excerpt(what, place)}"
             for what, who in said.items()
         )
         raise LedgerDisagreementError(
@@ -355,6 +357,19 @@ def _number(reply: Reply) -> int:
     if isinstance(reply.result, dict):
         return quantity(reply.result.get("number"))
     return 0 if reply.result is None else quantity(reply.result)
+
+
+def _first_difference(answers: Sequence[str]) -> int:
+    """How many characters at the start are the same in all."""
+    shortest = min(len(answer) for answer in answers)
+    same = (len({answer[place] for answer in answers}) == 1 for place in range(shortest))
+    return next((place for place, alike in enumerate(same) if not alike), shortest)
+
+
+def _excerpt(answer: str, place: int) -> str:
+    """What an endpoint said, from a place on, as one line of a log."""
+    part = "".join(char if char.isprintable() else "?" for char in answer[place : place + _SHOWN])
+    return f"...{part}" if place else part
 
 
 def _price(result: Any) -> int:

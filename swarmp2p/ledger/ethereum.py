@@ -108,7 +108,7 @@ class EthereumLedger:
 
     async def round_view(self, number: int) -> RoundView:
         """A round as of the last final block."""
-        return await self._read(lambda: self._reader.round_view(number, self._final_block().number))
+        return await self._read(lambda: self._reader.round_view(number, self._cursor.read().number))
 
     def endpoints(self) -> tuple[EndpointHealth, ...]:
         """How each endpoint does, in the order of the URLs: for status and metrics."""
@@ -124,14 +124,11 @@ class EthereumLedger:
         self._cursor.remember(block)
 
     def _final_view(self) -> ChainView:
-        block = self._final_block()
+        block = self._cursor.read()
         view = self._view
         if view is None or view.block != block:
             view = self._view = self._reader.chain_view(block)
         return view
-
-    def _final_block(self) -> Block:
-        return self._cursor.read()
 
     async def _read(self, function: Callable[[], T]) -> T:
         return await _in_thread(function, self._read_limiter, self._rpc)
@@ -246,6 +243,8 @@ class EthereumLedger:
         gas = GAS.get(function, GAS_OTHERWISE)
         async with self._sending:
             landed = await self._settle_earlier(outbox)
+            if await self._read(lambda: outbox.standing_call(to, data)) is not None:
+                return
             if landed is None or landed.flight.call != (to, data):
                 self._rpc.refuse_while_disagreeing()  # LEDGER-034
                 flight = await self._send(lambda: outbox.post(to, data, gas))
@@ -278,7 +277,7 @@ class EthereumLedger:
         for look in range(FOREIGN_LOOKS):
             if look:  # some clients index receipts a moment after the block
                 await self._clock.sleep(self._poll)
-            final = await self._read(self._final_block)
+            final = await self._read(self._cursor.read)
             standing = await self._send(partial(outbox.reconcile, final.number))
             missing = standing.missing
             if not missing:

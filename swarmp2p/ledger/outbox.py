@@ -18,6 +18,7 @@ MAX_BUMPS = 8  # an eighth each: the last offers two and a half times the first 
 MAX_OPEN = 256  # nonces not final yet; a node sends a few transactions a round
 KEPT_NONCES = 64  # settled ones that stay in the table, for whoever looks into an accident
 _OPEN = {"unsent", "sent"}
+_SELECTOR = 4  # bytes of call data that name the function
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +173,27 @@ class Outbox:
                 self._kept.mark(row, "foreign")
         return self._in_use(flights[0].nonce)
 
+    def standing_call(self, to: bytes, data: bytes) -> Landed | None:
+        """The same call, if it succeeded in a block that is not final yet: no need to repeat it.
+
+        A node asks again when no final view shows its post, and finality may lag by many blocks.
+        An older call does not count where the same function was called otherwise since.
+        """
+        for flight in reversed([flight for flight in _flights(self._rows()) if _is_open(flight)]):
+            if flight.call == (to, data):
+                landed = self.look(flight.nonce)
+                return landed if landed is not None and landed.mined.succeeded else None
+            if flight.call[0] == to and flight.call[1][:_SELECTOR] == data[:_SELECTOR]:
+                break
+        return None
+
     def _close(self, flight: Flight, final: int) -> bool:
         """Settle a flight whose nonce a final block used; whether it was one of ours."""
         landed = self.look(flight.nonce)
-        if landed is None or landed.mined.block > final:
+        if landed is None:
             return False
+        if landed.mined.block > final:
+            return True  # the endpoint contradicts itself: nothing is settled, nobody accused
         for row in flight.rows:
             if row.hash == landed.row.hash:
                 self._kept.mark(row, "mined", landed.mined.block)

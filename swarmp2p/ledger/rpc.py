@@ -54,8 +54,11 @@ def hexed(data: bytes) -> str:
 def quantity(value: object) -> int:
     """A number of a JSON-RPC reply, below 2^256. Raises LedgerUnavailableError."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
-        shown = repr(value)[:80]
-        raise LedgerUnavailableError(f"the chain answered {shown} where a number goes")
+        # Not the value itself: it comes from outside, and may quote the URL.
+        kind = type(value).__name__
+        raise LedgerUnavailableError(
+            f"the chain answered a {kind} where a number such as 0x1f goes"
+        )
     return int(value, 16)
 
 
@@ -262,9 +265,13 @@ class RpcClient:
         return "".join(char if char.isprintable() else "?" for char in text)
 
     def _unavailable(self, why: str, *, again: bool) -> RpcFailedError:
+        what = self._what
+        hint = (
+            "it runs (a development chain: `swarmp2p ledger dev`)" if what == "chain" else "it runs"
+        )
         return RpcFailedError(
-            f"{self._what} at {self.shown} does not answer: {why}; check that it runs (a "
-            "development chain: `swarmp2p ledger dev`) and that the URL is right",
+            f"{what} at {self.shown} does not answer: {why}; check that {hint} and that the URL is "
+            "right",
             again=again,
         )
 

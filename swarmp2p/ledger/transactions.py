@@ -63,6 +63,8 @@ _ANSWERS = {
     "replacement gas price": Answer.UNDERPRICED,
     "replacementnotallowed": Answer.UNDERPRICED,
     "fee too low": Answer.UNDERPRICED,
+    "less than block base fee": Answer.UNDERPRICED,
+    "below current base fee": Answer.UNDERPRICED,
     "nonce too low": Answer.NONCE_USED,
     "nonce_too_low": Answer.NONCE_USED,
     "oldnonce": Answer.NONCE_USED,
@@ -99,8 +101,10 @@ class Sender:
         for _ in range(MAX_RETRIES):
             sent = self.sign(to, data, gas, nonce, fees, value)
             answer = self.broadcast(sent)
-            if answer is not Answer.UNDERPRICED:
+            if answer is Answer.TAKEN:
                 return sent
+            if answer is Answer.NONCE_USED:
+                break
             fees = fees.bumped()
         raise self.keeps_refusing()
 

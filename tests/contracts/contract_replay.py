@@ -26,7 +26,7 @@ from model.world import World
 
 Played = tuple[tuple[int, Tx], ...]
 NOBODY = 64  # an index that no member has
-# Of objections and fault votes the model knows nothing: in a mesh without faults these stay as they began.
+# Objections and fault votes are not modelled: in a mesh without faults these stay as they began.
 NOT_MODELLED = {
     "optimistic": False,
     "objectBits": 0,

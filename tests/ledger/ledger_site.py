@@ -13,6 +13,7 @@ from swarmp2p.ledger import deploy
 from swarmp2p.ledger.accounts import account_address
 from swarmp2p.ledger.devchain import OWNER_BALANCE, Chain, DevChain
 from swarmp2p.ledger.ethereum import EthereumLedger, open_ledger
+from swarmp2p.seams import KeptTransaction, Transactions
 
 OWNER = bytes(31) + b"\x07"
 MANIFEST = b"\x11" * 32
@@ -36,6 +37,23 @@ class MiningClock:
     async def sleep(self, seconds: float) -> None:
         self._now += seconds
         self._chain.mine()
+        await trio.lowlevel.checkpoint()
+
+
+class StillClock:
+    """Time passes, and no block comes."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        self._now += seconds
         await trio.lowlevel.checkpoint()
 
 
@@ -128,6 +146,10 @@ class RunSite:
     async def open_all(self, stack: AsyncExitStack) -> list[EthereumLedger]:
         everyone = range(len(self.parties))
         return [await stack.enter_async_context(self.open(who)) for who in everyone]
+
+
+def rows_of(kept: Transactions, site: RunSite, who: int = 0) -> list[KeptTransaction]:
+    return kept.rows(site.chain.chain_id, site.parties[who].account)
 
 
 def new_chain(**options: Any) -> DevChain:

@@ -55,6 +55,7 @@ def sealed_last(view: ChainView) -> bool:
 
 PHASES = {f.__name__: f for f in (opened, one_commit, closed, one_attest, sealed_last)}
 
+
 @pytest.fixture(autouse=True)
 def anvil_is_here() -> None:
     require_anvil()

@@ -192,6 +192,8 @@ async def test_lie_about_a_view__stops_signing_until_both_agree(
             await ledger.final_view()
         assert honest.url in str(caught.value)
         assert liar.url in str(caught.value)
+        said = str(caught.value).partition(". Nothing")[0].split("; ")
+        assert len({part.rpartition(": ")[2] for part in said}) == 2  # the difference is shown
         with pytest.raises(LedgerDisagreementError, match="nothing is signed"):
             await ledger.join()
         assert states(ledger) == ["disagrees", "disagrees"]

@@ -1,10 +1,10 @@
 import pytest
-import trio
-from ledger_site import RunSite, SiteMaker
+from ledger_site import GENESIS, RunSite, SiteMaker, StillClock, rows_of
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError
 from swarmp2p.ledger import deploy
 from swarmp2p.ledger.abi import contract_abi
+from swarmp2p.ledger.outbox import MemoryTransactions
 
 ROOT = b"\x33" * 32
 
@@ -61,6 +61,33 @@ async def test_bad_proof__is_flagged_and_shows_as_revoked(make_site: SiteMaker) 
     assert [m.live for m in deploy.read_members(site.url, site.registry)] == [True, True, False]
 
 
+async def test_a_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    async with site.open(0) as ledger:
+        await ledger.recover(kept)
+        site.chain.stop()
+        with pytest.raises(LedgerUnavailableError):
+            await ledger.commit(1, 0, commitment(0), 5, GENESIS)
+    assert rows_of(kept, site) == []
+
+
+async def test_unmined_transaction__is_replaced_with_a_higher_fee(make_site: SiteMaker) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    async with site.open(0, clock=StillClock(), mine_timeout=1.0, bump_after=0.5) as ledger:
+        await ledger.recover(kept)
+        with pytest.raises(LedgerUnavailableError, match="genesis was not mined within 1 s"):
+            await ledger.genesis(GENESIS)
+        with pytest.raises(LedgerUnavailableError, match="an earlier call was not mined"):
+            await ledger.join()
+    rows = rows_of(kept, site)
+    async with site.open(0) as ledger:
+        await ledger.recover(kept)
+        await ledger.genesis(GENESIS)
+        assert (await ledger.final_view()).genesis_root == GENESIS
+    assert rows[-1].price > rows[0].price * 5 // 4
+    assert len({(row.nonce, row.data) for row in rows}) == 1  # the same call, LEDGER-041
+
+
 async def test_account_without_ether__is_told_so(make_site: SiteMaker) -> None:
     site = make_site(2)
     async with site.open(0) as ledger:
@@ -74,23 +101,6 @@ async def test_reader__refuses_to_send(make_site: SiteMaker) -> None:
     async with site.open(None) as ledger:
         with pytest.raises(LocalProtocolError, match="only reads"):
             await ledger.join()
-
-
-class StillClock:
-    """Time passes, and no block comes."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-
-    def now(self) -> float:
-        return self._now
-
-    def wall(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self._now += seconds
-        await trio.lowlevel.checkpoint()
 
 
 def spend_all(site: RunSite, who: int, balance: int) -> None:

@@ -1,9 +1,5 @@
 """The outbox: what was signed is never lost, never signed twice, and others are noticed."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,48 +8,25 @@ from pathlib import Path
 
 import pytest
 import trio
-from fault_proxy import FaultProxy, Forward, Request, on, result
-from ledger_site import GENESIS, MiningClock, RunSite, SiteMaker
+from fault_proxy import FaultProxy, Forward, Request, on, refusal, result
+from ledger_site import GENESIS, MiningClock, RunSite, SiteMaker, StillClock, rows_of
 
 from swarmp2p.errors import AccountInUseError, LedgerUnavailableError, TransactionRevertedError
 from swarmp2p.ledger import deploy
 from swarmp2p.ledger.abi import contract_abi
-from swarmp2p.ledger.account_lock import account_lock, lock_directory
 from swarmp2p.ledger.outbox import MAX_BUMPS, MemoryTransactions, Outbox
 from swarmp2p.ledger.rpc import RpcClient
-from swarmp2p.ledger.transactions import Sender
-from swarmp2p.seams import KeptTransaction, Transactions
+from swarmp2p.ledger.transactions import Answer, Sender
 from swarmp2p.store.state import SqliteStore, open_store
 
 HERE = Path(__file__).parent
 SEND = "eth_sendRawTransaction"
 
 
-class StillClock:
-    """Time passes, and no block comes."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-
-    def now(self) -> float:
-        return self._now
-
-    def wall(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self._now += seconds
-        await trio.lowlevel.checkpoint()
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with open_store(tmp_path / "state", bytes(32)) as store:
         yield store
-
-
-def rows_of(kept: Transactions, site: RunSite, who: int = 0) -> list[KeptTransaction]:
-    return kept.rows(site.chain.chain_id, site.parties[who].account)
 
 
 @contextmanager
@@ -64,161 +37,6 @@ def sender_of(site: RunSite, who: int = 0, url: str | None = None) -> Iterator[S
 
 def call_of(function: str, *arguments: object) -> bytes:
     return contract_abi("SwarmRun").call_data(function, *arguments)
-
-
-# ---- a process that is killed
-
-
-def child(
-    site: RunSite, state: Path, proxy: FaultProxy, bump_after: float
-) -> "subprocess.Popen[bytes]":
-    """A process of its own that sends `genesis` for the first party."""
-    command = [sys.executable, str(HERE / "outbox_child.py"), str(state), proxy.url]
-    command += [site.run.hex(), "1", str(bump_after)]
-    paths = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths})
-
-
-@contextmanager
-def killed_at(
-    site: RunSite, state: Path, *, sends: int, arrives: bool, bump_after: float = 9.0
-) -> Iterator[None]:
-    """A process that sends `genesis`, killed while its `sends`-th raw transaction is under way.
-
-    `arrives`: the chain gets that one before the process dies. No block is mined meanwhile.
-    """
-    reached, dead, count = threading.Event(), threading.Event(), 0
-
-    def fault(request: Request, forward: Forward) -> object:
-        nonlocal count
-        count += request["method"] == SEND
-        if request["method"] != SEND or count < sends:
-            return forward()
-        reply = forward() if arrives else None
-        reached.set()
-        dead.wait(30)
-        return reply
-
-    with FaultProxy(site.url) as proxy:
-        proxy.fault = fault
-        with child(site, state, proxy, bump_after) as process:
-            try:
-                assert reached.wait(60)
-            finally:
-                process.send_signal(signal.SIGKILL)
-                process.wait(30)
-                dead.set()
-        yield
-
-
-@pytest.mark.live
-@pytest.mark.parametrize(
-    ("sends", "arrives", "bump_after", "states"),
-    [
-        (1, False, 9.0, ["mined"]),  # signed, not broadcast
-        (1, True, 9.0, ["mined"]),  # broadcast, not mined
-        (2, False, 0.0, ["mined", "replaced"]),  # replaced, and the dearer one not broadcast
-        (2, True, 0.0, ["mined", "replaced"]),  # replaced, not mined
-    ],
-    ids=["unsent", "sent", "dearer-unsent", "replaced"],
-)
-async def test_killed_process__its_call_lands_once(  # noqa: PLR0917 - the cases
-    make_site: SiteMaker,
-    tmp_path: Path,
-    sends: int,
-    arrives: bool,  # noqa: FBT001 - as above
-    bump_after: float,
-    states: list[str],
-) -> None:
-    site, state = make_site(2), tmp_path / "state"
-    with killed_at(site, state, sends=sends, arrives=arrives, bump_after=bump_after):
-        pass
-    with open_store(state, bytes(32)) as store:
-        kept = store.transactions()
-        before = rows_of(kept, site)
-        assert [row.state for row in before][-1] == "unsent"  # nobody told the process
-        assert len(before) == sends
-        async with site.open(0, locks=state / "locks") as ledger:
-            await ledger.recover(kept)
-            await ledger.genesis(GENESIS)  # the node asks again, and no second call is signed
-            assert (await ledger.final_view()).genesis_root == GENESIS
-            await ledger.recover(kept)  # all is final now
-        after = rows_of(kept, site)
-    assert [row.raw for row in after] == [row.raw for row in before]
-    assert sorted(row.state for row in after) == states
-    assert len({(row.nonce, row.to, row.data) for row in after}) == 1
-
-
-@pytest.mark.live
-async def test_killed_process__an_older_one_of_a_nonce_may_be_mined(
-    make_site: SiteMaker, tmp_path: Path
-) -> None:
-    """Two were signed for the nonce, and the cheaper one is in a block."""
-    site, state = make_site(2), tmp_path / "state"
-    with killed_at(site, state, sends=2, arrives=False, bump_after=0.0):
-        site.chain.mine()
-    with open_store(state, bytes(32)) as store:
-        kept = store.transactions()
-        async with site.open(0) as ledger:
-            await ledger.recover(kept)
-        assert [row.state for row in rows_of(kept, site)] == ["mined", "replaced"]
-
-
-@pytest.mark.live
-async def test_second_process__is_refused_on_the_same_machine(
-    make_site: SiteMaker, tmp_path: Path
-) -> None:
-    site = make_site(2)
-    state = tmp_path / "one"
-    reached = threading.Event()
-    with FaultProxy(site.url) as proxy:
-
-        def fault(request: Request, forward: Forward) -> object:
-            if request["method"] != SEND:
-                return forward()
-            reached.set()
-            proxy.closing.wait()
-            return None
-
-        proxy.fault = fault
-        with child(site, state, proxy, 9.0) as process:
-            try:
-                assert reached.wait(60)
-                with pytest.raises(AccountInUseError, match=f"process {process.pid} of this"):
-                    async with site.open(0, locks=state / "locks"):
-                        pass
-                async with site.open(1, locks=state / "locks"):  # another account
-                    pass
-            finally:
-                process.kill()
-                process.wait(30)
-    async with site.open(0, locks=state / "locks") as ledger:
-        await ledger.join()
-
-
-def test_lock__lies_in_the_users_state_directory(tmp_path: Path) -> None:
-    home, other, state = tmp_path / "home", tmp_path / "other", tmp_path / "state"
-    known = home / ".local" / "state" / "swarmp2p" / "accounts"
-    assert lock_directory({"HOME": str(home)}, state) == known
-    both = {"HOME": str(home), "XDG_STATE_HOME": str(other)}
-    assert lock_directory(both, state) == other / "swarmp2p" / "accounts"
-    assert lock_directory({"XDG_STATE_HOME": "relative"}, state) == state
-    assert lock_directory({"HOME": "/proc/1"}, state) == state
-    assert lock_directory({}, state) == state
-    with account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)):
-        with account_lock(tmp_path / "locks", 2, bytes(32), bytes(20)):
-            pass
-        with (
-            pytest.raises(AccountInUseError, match=f"process {os.getpid()} "),
-            account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)),
-        ):
-            pass
-    with account_lock(tmp_path / "locks", 1, bytes(32), bytes(20)):
-        pass
-    assert list((tmp_path / "locks").iterdir()) == []
-
-
-# ---- others
 
 
 async def test_foreign_transaction_under_our_nonce__stops_all_signing(
@@ -273,10 +91,47 @@ async def test_foreign_transaction_in_the_pool__is_not_competed_with(make_site: 
             await ledger.genesis(GENESIS)
 
 
+def test_desk__is_told_of_a_nonce_that_is_used(make_site: SiteMaker) -> None:
+    site = make_site(2)
+    with (
+        sender_of(site) as sender,
+        pytest.raises(LedgerUnavailableError, match="does another process send"),
+    ):
+        sender.send(site.run, call_of("join"), gas=1_500_000, nonce=0)
+
+
+@pytest.mark.parametrize(
+    ("says", "answer"),
+    [
+        ("already known", Answer.TAKEN),
+        ("AlreadyKnown", Answer.TAKEN),
+        ("Known transaction", Answer.TAKEN),
+        ("transaction already imported", Answer.TAKEN),
+        ("replacement transaction underpriced", Answer.UNDERPRICED),
+        ("max fee per gas less than block base fee", Answer.UNDERPRICED),
+        ("nonce too low: next nonce 5, tx nonce 4", Answer.NONCE_USED),
+        ("OldNonce", Answer.NONCE_USED),
+        ("exceeds block gas limit", None),
+    ],
+)
+def test_refusals_of_a_send__are_told_apart(
+    make_site: SiteMaker, says: str, answer: Answer | None
+) -> None:
+    site = make_site(2)
+    with FaultProxy(site.url) as proxy, sender_of(site, url=proxy.url) as sender:
+        row = sender.sign(site.run, call_of("join"), 1_500_000, 1, sender.fees())
+        proxy.fault = lambda request, _forward: refusal(request, -32000, says)
+        if answer is None:
+            with pytest.raises(LedgerUnavailableError, match=says):
+                sender.broadcast(row)
+        else:
+            assert sender.broadcast(row) is answer
+
+
 # ---- prices, gaps, lies
 
 
-async def test_stuck_call__is_offered_an_eighth_more_a_bounded_number_of_times(
+async def test_stuck_call__is_offered_more_a_bounded_number_of_times(
     make_site: SiteMaker,
 ) -> None:
     site, kept = make_site(2), MemoryTransactions()
@@ -315,6 +170,58 @@ async def test_lower_nonce_lost_from_the_pool__is_sent_again(make_site: SiteMake
         head = site.chain.mine()
         assert outbox.reconcile(head).waiting == ()
     assert [row.state for row in rows_of(kept, site)] == ["mined", "mined"]
+
+
+async def test_block_that_a_reorganisation_dropped__its_call_is_sent_again(
+    make_site: SiteMaker,
+) -> None:
+    site, kept = make_site(2), MemoryTransactions()
+    with FaultProxy(site.url) as proxy, sender_of(site, url=proxy.url) as sender:
+        outbox = Outbox(sender, kept)
+        raw = outbox.post(site.run, call_of("join"), 1_500_000).last.raw
+        site.chain.mine()
+        assert outbox.look(1) is not None
+        before = len(proxy.seen)
+
+        def dropped(request: Request, forward: Forward) -> object:
+            answers = {
+                "eth_getTransactionCount": "0x1",
+                "eth_getTransactionReceipt": None,
+                SEND: "0x" + "00" * 32,
+            }
+            method = request["method"]
+            return result(request, answers[method]) if method in answers else forward()
+
+        proxy.fault = dropped
+        assert [flight.nonce for flight in outbox.reconcile(0).waiting] == [1]
+        again = [r["params"][0] for r in proxy.seen[before:] if r["method"] == SEND]
+    assert again == ["0x" + raw.hex()]
+
+
+async def test_cancelled_call__goes_on_where_it_was(make_site: SiteMaker) -> None:
+    """What is being sent when its task is cancelled is neither lost nor signed again."""
+    site, kept = make_site(2), MemoryTransactions()
+    under_way, go_on = threading.Event(), threading.Event()
+    with FaultProxy(site.url) as proxy:
+
+        def held(request: Request, forward: Forward) -> object:
+            if request["method"] == SEND:
+                under_way.set()
+                go_on.wait(30)
+            return forward()
+
+        proxy.fault = held
+        async with site.open(0, url=proxy.url) as ledger:
+            await ledger.recover(kept)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ledger.genesis, GENESIS)
+                await trio.to_thread.run_sync(under_way.wait)
+                nursery.cancel_scope.cancel()
+                go_on.set()
+            assert [row.state for row in rows_of(kept, site)] == ["sent"]
+            await ledger.genesis(GENESIS)
+            assert (await ledger.final_view()).genesis_root == GENESIS
+    assert len(rows_of(kept, site)) == 1
 
 
 async def test_send_that_timed_out__is_repeated_with_the_same_bytes_only(
@@ -402,14 +309,24 @@ async def test_refusal__is_still_told_with_its_reason(make_site: SiteMaker) -> N
             await ledger.genesis(bytes(31) + b"\x01")
 
 
-async def test_dead_chain__gets_no_signature(make_site: SiteMaker) -> None:
-    site, kept = make_site(2), MemoryTransactions()
+async def test_call_in_a_block_that_is_not_final__is_not_sent_again(make_site: SiteMaker) -> None:
+    site, kept = make_site(2, depth=6), MemoryTransactions()
     async with site.open(0) as ledger:
         await ledger.recover(kept)
-        site.chain.stop()
-        with pytest.raises(LedgerUnavailableError):
-            await ledger.genesis(GENESIS)
-    assert rows_of(kept, site) == []
+        await ledger.genesis(GENESIS)
+        await ledger.genesis(GENESIS)  # a node asks so while no final view shows it
+        assert (await ledger.final_view()).genesis_root == bytes(32)
+        assert len(rows_of(kept, site)) == 1
+        first, second = ("/ip4/127.0.0.1/tcp/8",), ("/ip4/127.0.0.1/tcp/9",)
+        for addresses in (first, second, second, first):
+            await ledger.set_addresses(addresses)
+        assert len(rows_of(kept, site)) == 4  # the second `second` alone was spared
+        site.chain.mine(12)
+        assert (await ledger.final_view()).members[0].addresses == first
+        await ledger.join()
+        site.chain.mine(6)
+        await ledger.join()  # the first is final: what it did may have been undone since
+    assert len(rows_of(kept, site)) == 6
 
 
 async def test_rows__are_pruned_once_final(

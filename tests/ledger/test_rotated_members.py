@@ -48,8 +48,9 @@ async def test_a_rotation__shows_in_the_very_block_and_keeps_the_rounds_key(
         assert (member.peer, member.key_epoch) == (new, 9)
         assert [key.peer for key in member.keys] == [old, new]
         assert member.keys[1].since == view.block.number > view.round.opened_block
-        assert view.round_key(member).peer == old
+        assert view.round_key(member).peer == new  # no deadline runs yet
         assert member.key_at(view.block.number).peer == new
+        assert member.key_at(view.block.number - 1).peer == old
         assert view.member(old) is None
         assert view.holder(old) == view.member(new) == member
         assert (member.index, member.account, member.addresses, member.enrolled_block) == (
