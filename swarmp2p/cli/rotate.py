@@ -124,8 +124,8 @@ def _rotate(settings: "SwarmConfig", passphrase: "Secret", *, as_json: bool) -> 
     values = {**_names(rotation), "identity": str(settings.identity), "old_identity": str(old)}
     values["round"] = view.round.round
     advice = (
-        f"the node sits out round {view.round.round} if that is open; archives of the old key are"
-        " out of date: `swarmp2p keys export` anew, then the old file can be deleted"
+        "start the node; it sits out a round whose deadline ran already. Archives of the old key"
+        " are out of date: `swarmp2p keys export` anew, then the old file can be deleted"
     )
     lines = [f"{key:14}{value}" for key, value in values.items()]
     emit(values, [*lines, f"next: {advice}"], as_json=as_json)
