@@ -75,9 +75,14 @@ def enrolment_preimage(given):
     return b"".join(parts)
 
 
-def key_of_round(keys, opened):
-    """ID-025: of (key, epoch, since) in the order of enrolment, the one for a round."""
-    stood = [entry for entry in keys if entry[2] <= opened]
+def key_of_round(keys, frozen):
+    """ID-025: of (key, epoch, since) in the order of enrolment, the one for a round.
+
+    `frozen` is the block of ROUND-014; as long as it is 0 (not there yet) the current key counts.
+    """
+    if frozen == 0:
+        return keys[-1]
+    stood = [entry for entry in keys if entry[2] <= frozen]
     return stood[-1] if stood else keys[0]
 
 
@@ -128,7 +133,7 @@ def op_enrolment_key(given):
     ]
     if not keys:
         raise Refusal("REFUSED")
-    key, epoch, _ = key_of_round(keys, inputs.u64(given, "opened"))
+    key, epoch, _ = key_of_round(keys, inputs.u64(given, "frozen"))
     return {"key": key.hex(), "key_epoch": str(epoch)}
 
 
