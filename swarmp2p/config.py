@@ -72,7 +72,7 @@ class SwarmConfig:
             ledger_url=urls[0],
             ledger_urls=urls,
             signer=signer,
-            signer_account=b"" if signer is None else _address(account, f"{keys.where} 'account'"),
+            signer_account=b"" if signer is None else _signers(account, keys.where),
             run=ledger.take("run", str),
             manifest=file.parent / ledger.take("manifest", str, "run.toml"),
             program=_program(train.take("program", str, None), file.parent),
@@ -131,33 +131,29 @@ def _labels(peers: Table) -> dict[bytes, str]:
     return labels
 
 
-def _address(text: str, where: str) -> bytes:
-    """0x and 40 hex digits -> 20 bytes; whose capitals must be right is checked by the ledger."""
-    try:
-        value = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        value = b""
-    if len(value) != 20:
-        raise ConfigError(
-            f"{where} is {text!r}; with a signer, expected the account's address, 0x and 40 hex"
-            " digits"
-        )
-    return value
-
-
 def _is_key(text: str) -> bool:
     return len(text) == 64 and all(char in "0123456789abcdef" for char in text)
 
 
+def _signers(account: str, where: str) -> bytes:
+    return _address(
+        account, f"{where} 'account' is", "the signer's account", "where there is a signer"
+    )
+
+
 def run_address(text: str, where: str) -> bytes:
     """0x and 40 hex digits -> 20 bytes. Raises ConfigError."""
+    return _address(
+        text, f"{where} is", "the run's address", "as `swarmp2p ledger deploy` prints it"
+    )
+
+
+def _address(text: str, where: str, what: str, source: str) -> bytes:
+    """0x and 40 hex digits -> 20 bytes; whether its capitals are right is the ledger's to check."""
     try:
         value = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         value = b""
     if len(value) != 20:
-        raise ConfigError(
-            f"{where} is {text!r}; expected the run's address, 0x and 40 hex digits, as"
-            " `swarmp2p ledger deploy` prints it"
-        )
+        raise ConfigError(f"{where} {text!r}; expected {what}, 0x and 40 hex digits, {source}")
     return value
