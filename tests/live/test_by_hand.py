@@ -18,7 +18,7 @@ SITES = ("a", "b", "c")
 
 def command(*arguments, expected=0):
     result = subprocess.run(
-        [*RUN, *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+        [*RUN, *arguments], capture_output=True, text=True, timeout=120, cwd=ROOT, check=False
     )
     assert result.returncode == expected, result.stderr
     assert "Traceback" not in result.stderr
@@ -113,7 +113,7 @@ def test_three_sites__run_by_hand_and_end_with_one_model(tmp_path, chain):
             assert "waiting_for_peers" in status
             second = command("node", "--config", config["a"], expected=1)
             assert str(nodes["a"].pid) in second.stderr
-            outputs = {name: node.communicate(timeout=90) for name, node in nodes.items()}
+            outputs = {name: node.communicate(timeout=200) for name, node in nodes.items()}
         finally:
             for node in nodes.values():
                 node.kill()
