@@ -136,6 +136,16 @@ def of_objections(machine: "ContractMachine") -> Telling:
     yield from seal(machine)
 
 
+def of_a_mesh(machine: "ContractMachine") -> Telling:
+    """Two of four doubt; objections are refused for ten rounds, and taken in the one after."""
+    for number in range(1, 14):
+        yield from commit(machine)
+        if number in (1, 2, 3, 12, 13):
+            machine.object(1 << number % 2, 0, 0)
+            yield
+        yield from seal(machine)
+
+
 def of_faults(machine: "ContractMachine") -> Telling:
     """A quorum bars one member and excludes another in the middle of an attempt."""
     yield from commit(machine)
@@ -168,7 +178,7 @@ def of_faults(machine: "ContractMachine") -> Telling:
 
 def of_members(machine: "ContractMachine") -> Telling:
     """Keys are rotated, the owner hands over, and a quorum of the members governs."""
-    for epoch, of in ((1, None), (1, None), (3, 0), (3, 2), (3, None), (2, None)):
+    for epoch, of in ((1, None), (1, None), (3, 0), (3, 2), (3, None), (3, 6), (2, None)):
         machine.rotate(1, epoch, of)
         machine.rotate(1, epoch, of)
         yield
@@ -210,6 +220,7 @@ STORIES = {
     "silence": Story(of_silence, 5),
     "stop": Story(of_a_stop, 4),
     "objections": Story(of_objections, 7, topology=1),
+    "mesh": Story(of_a_mesh, 4, topology=2),
     "faults": Story(of_faults, 5, topology=2),
     "members": Story(of_members, 5),
 }
