@@ -50,23 +50,35 @@ class Faults:
         Raises KeyMisusedError where it proves that this node's key is in two hands.
         """
         for key in (key.peer for member in view.members for key in member.keys):
-            kept = self._c.store.get(_proof_of(key))
+            kept = self._kept(key)
             if kept is None:
                 continue
-            try:
-                number = verify_equivocation(decode_equivocation(kept), self._c.domain).round
-            except RemoteProtocolError as error:
-                self._c.log("proof-lost", peer=key.hex(), why=str(error))
-                continue
+            number, data = kept
             if key == self._c.me:
                 raise _misused(key, number)
-            self._charge(key, number, kept)
+            self._charge(key, number, data)
+
+    def _kept(self, key: bytes) -> tuple[int, bytes] | None:
+        """The proof on the disk against a key, and its round."""
+        data = self._c.store.get(_proof_of(key))
+        if data is None:
+            return None
+        try:
+            return verify_equivocation(decode_equivocation(data), self._c.domain).round, data
+        except RemoteProtocolError as error:
+            self._c.log("proof-lost", peer=key.hex(), why=str(error))
+            return None
 
     def note(self, proof: Equivocation) -> None:
-        """Verify and keep a proof, one for each key; act on it with the next `due`."""
+        """Verify and keep a proof, the newest of each key; act on it with the next `due`.
+
+        Votes count by round: whoever signed twice before too few, and does it again before others,
+        is voted on again.
+        """
         header = verify_equivocation(proof, self._c.domain)
         key = header.sender
-        if self._c.store.get(_proof_of(key)) is not None:
+        kept = self._kept(key)
+        if kept is not None and kept[0] >= header.round:
             return
         data = encode_equivocation(proof)
         self._c.store.put(_proof_of(key), data)
@@ -79,8 +91,9 @@ class Faults:
         self._charge(key, header.round, data)
 
     def _charge(self, key: bytes, number: int, data: bytes) -> None:
-        if self._c.store.get(_vote_on(key)) is None:
-            self._charges[key] = Charge(key, number, sha256(data).digest())
+        evidence = sha256(data).digest()
+        if self._c.store.get(_vote_on(key)) != evidence:
+            self._charges[key] = Charge(key, number, evidence)
 
     def follow(self, view: ChainView) -> None:
         """The final view moved."""
@@ -125,7 +138,9 @@ class Faults:
         except TransactionRevertedError as error:
             self._c.log("step-refused", step="vote-fault", why=error.reason)
         self._c.store.put(_vote_on(charge.key), charge.evidence)
-        self._charges.pop(charge.key, None)
+        self._asked.discard(charge.key)
+        if self._charges.get(charge.key) == charge:  # and no newer one has come meanwhile
+            del self._charges[charge.key]
         self._c.log("fault-vote", peer=charge.key.hex(), round=charge.round)
 
 
