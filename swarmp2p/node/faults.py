@@ -37,7 +37,7 @@ class Faults:
     """What this node can prove of others."""
 
     def __init__(self, context: Context, halt: Callable[[KeyMisusedError], None]) -> None:
-        """`halt` is called when the proof is against this node's own enrolment."""
+        """`halt` is called when the proof is against this node's own key."""
         self._c = context
         self._halt = halt
         self._view: ChainView | None = None
@@ -83,8 +83,7 @@ class Faults:
         data = encode_equivocation(proof)
         self._c.store.put(_proof_of(key), data)
         self._c.log("equivocation", peer=key.hex(), round=header.round)
-        holder = self._view.holder(key) if self._view else None
-        if key == self._c.me or (holder is not None and holder.had(self._c.me)):
+        if key == self._c.me:
             # SEC-004: whoever else has our key signs what it likes; we sign nothing more.
             self._halt(_misused(key, header.round))
             return
@@ -110,18 +109,19 @@ class Faults:
                 ready.append(charge)
         return ready
 
-    @staticmethod
-    def _is_due(charge: Charge, view: ChainView) -> bool:
+    def _is_due(self, charge: Charge, view: ChainView) -> bool:
         """ROUND-047: only on a fresh proof, against the key that counts in this round.
 
-        So no key that was lost and replaced long ago puts its site out. What is out of the run
-        needs no vote of ours.
+        And only while that key is the current one: no key that was stolen and rotated away puts
+        its site out, not even in the round that froze before the rotation. What is out of the run
+        needs no vote of ours, and nobody votes on itself: a key that we have rotated away because
+        it was stolen is the thief's, and says nothing of the one that we sign with.
         """
         accused = view.holder(charge.key)
-        if accused is None or not accused.live:
+        if accused is None or not accused.live or accused.had(self._c.me):
             return False
         fresh = charge.round >= view.round.round - 1
-        return fresh and view.round_key(accused).peer == charge.key
+        return fresh and view.round_key(accused).peer == accused.peer == charge.key
 
     async def vote(self, charge: Charge) -> None:
         """Post one vote; what the chain did not answer is due again."""
