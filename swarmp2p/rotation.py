@@ -113,6 +113,7 @@ def prepare(
         current = _open(places.current, passphrase)
         made = _open(places.next, passphrase) if os.path.lexists(places.next) else None
         member = _member(view, current, made)
+        _refuse_taken(view, member, made, places)
         if made is None:
             made = IdentityKey(Secret(rng.token(32)))
             _put(places, seal_identity(made.seed, passphrase, rng), places.next)
@@ -246,6 +247,18 @@ def _open(path: Path, passphrase: Secret) -> IdentityKey:
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if str(path) in text else f"{path}: {text}") from None
+
+
+def _refuse_taken(
+    view: ChainView, member: Member, made: IdentityKey | None, places: KeyPlaces
+) -> None:
+    """A key seen on its way to the registry can be entered by another member first."""
+    holder = view.holder(made.public) if made else None
+    if holder is not None and holder.index != member.index:
+        raise ConfigError(
+            f"the new key in {places.next} stands in the enrolment of member {holder.index}, who"
+            " sent it first: move that file away and run the command again, for another key"
+        )
 
 
 def _member(view: ChainView, current: IdentityKey, made: IdentityKey | None) -> Member:
