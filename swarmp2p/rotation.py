@@ -10,6 +10,7 @@ stands.
               identity.key becomes the new one, and identity.key.next goes
 """
 
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,13 @@ from pathlib import Path
 from swarmp2p.config import SwarmConfig
 from swarmp2p.crypto.identity import enrol_preimage, open_identity, seal_identity
 from swarmp2p.crypto.keys import IdentityKey, Secret
-from swarmp2p.errors import ConfigError, LedgerUnavailableError, NotEnrolledError, StateError
+from swarmp2p.errors import (
+    ConfigError,
+    LedgerUnavailableError,
+    NotEnrolledError,
+    StateError,
+    StateLockedError,
+)
 from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.accounts import checksum
 from swarmp2p.ledger.deploy import MINE_TIMEOUT, POLL, Pause, open_desk
@@ -99,15 +106,17 @@ def prepare(
     """Make the new identity, or find the one that an earlier call made; sign its proof.
 
     `view` is the run at any block not older than the site's enrolment. Raises ConfigError,
-    NotEnrolledError.
+    NotEnrolledError, StateLockedError.
     """
     places = KeyPlaces(config.identity)
-    current = _open(places.current, passphrase)
-    made = _open(places.next, passphrase) if os.path.lexists(places.next) else None
-    member = _member(view, current, made)
-    if made is None:
-        made = IdentityKey(Secret(rng.token(32)))
-        _put(places, seal_identity(made.seed, passphrase, rng), places.next)
+    with _alone(places):
+        current = _open(places.current, passphrase)
+        made = _open(places.next, passphrase) if os.path.lexists(places.next) else None
+        member = _member(view, current, made)
+        _refuse_taken(view, member, made, places)
+        if made is None:
+            made = IdentityKey(Secret(rng.token(32)))
+            _put(places, seal_identity(made.seed, passphrase, rng), places.next)
     stands = member.peer == made.public
     epoch = member.key_epoch if stands else member.key_epoch + 1
     preimage = enrol_preimage(terms.chain_id, terms.registry, member.account, made.public, epoch)
@@ -166,6 +175,11 @@ def finish(config: SwarmConfig, passphrase: Secret, view: ChainView) -> Path:
     Raises ConfigError where the chain does not have it.
     """
     places = KeyPlaces(config.identity)
+    with _alone(places):
+        return _swap(places, passphrase, view)
+
+
+def _swap(places: KeyPlaces, passphrase: Secret, view: ChainView) -> Path:
     current, made = _open(places.current, passphrase), _open(places.next, passphrase)
     member = _member(view, current, made)
     if not member.had(made.public):
@@ -186,6 +200,36 @@ def finish(config: SwarmConfig, passphrase: Secret, view: ChainView) -> Path:
     return old
 
 
+@contextmanager
+def _alone(places: KeyPlaces) -> Iterator[None]:
+    """Hold the keys' directory against a second command.
+
+    Of two new keys the chain might be told of one, and the other be the one on the disk. Raises
+    StateLockedError.
+    """
+    folder = places.current.parent
+    try:
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be read: {error.strerror}") from None
+    try:
+        _lock(directory, folder)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _lock(directory: int, folder: Path) -> None:
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StateLockedError(
+            f"another command is at the keys in {folder}: wait for its end, then run this one again"
+        ) from None
+    except OSError as error:
+        raise StateError(f"{folder} cannot be locked: {error.strerror}") from None
+
+
 def _put(places: KeyPlaces, data: bytes, path: Path) -> None:
     """Write a private file that is there whole or not at all, and wait for the disk."""
     try:
@@ -203,6 +247,18 @@ def _open(path: Path, passphrase: Secret) -> IdentityKey:
     except ConfigError as error:
         text = str(error)
         raise ConfigError(text if str(path) in text else f"{path}: {text}") from None
+
+
+def _refuse_taken(
+    view: ChainView, member: Member, made: IdentityKey | None, places: KeyPlaces
+) -> None:
+    """A key seen on its way to the registry can be entered by another member first."""
+    holder = view.holder(made.public) if made else None
+    if holder is not None and holder.index != member.index:
+        raise ConfigError(
+            f"the new key in {places.next} stands in the enrolment of member {holder.index}, who"
+            " sent it first: move that file away and run the command again, for another key"
+        )
 
 
 def _member(view: ChainView, current: IdentityKey, made: IdentityKey | None) -> Member:

@@ -12,7 +12,7 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.codec import ABICodec
-from eth_abi.decoding import StringDecoder
+from eth_abi.decoding import ContextFramesBytesIO, StringDecoder
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_abi.registry import BaseEquals
 from eth_abi.registry import registry as default_registry
@@ -33,12 +33,38 @@ class _LenientString(StringDecoder):
         super().__init__(handle_string_errors="replace")  # type: ignore[no-untyped-call] # eth-abi's
 
 
+_READS = 8  # times that the bytes of an answer may be read: honest ones need 1 to 4
+
+
+class _OncePerByte(ContextFramesBytesIO):
+    """An answer whose values lie beside each other.
+
+    ABI pointers may all lead to one place, so that a small answer stands for values without end;
+    no contract writes such an answer.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)  # type: ignore[no-untyped-call] # eth-abi's
+        self._left = _READS * len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        part = super().read(size)
+        self._left -= len(part)
+        if self._left < 0:
+            raise DecodingError("values of the answer lie on top of each other")
+        return part
+
+
+class _Codec(ABICodec):
+    stream_class = _OncePerByte
+
+
 def _lenient_codec() -> ABICodec:
     registry = default_registry.copy()  # type: ignore[no-untyped-call] # eth-abi's
     registry.unregister_decoder("string")
     equals = BaseEquals("string", with_sub=False)  # type: ignore[no-untyped-call] # eth-abi's
     registry.register_decoder(equals, _LenientString, label="string")
-    return ABICodec(registry)
+    return _Codec(registry)
 
 
 _LENIENT = _lenient_codec()

@@ -29,7 +29,7 @@ from swarmp2p.ledger.interface import (
 from swarmp2p.ledger.rpc import RpcRefusedError, hexed, octets, quantity
 from swarmp2p.ledger.source import Source
 from swarmp2p.ledger.verify import verify_code
-from swarmp2p.wire.registry import MAX_MEMBER_KEYS, MAX_PEERS
+from swarmp2p.wire.registry import MAX_ADDRESSES_BYTES, MAX_MEMBER_KEYS, MAX_PEERS, MAX_UINT
 
 REREAD_MEMBERS = 8  # final blocks after which changed addresses are noticed
 
@@ -88,14 +88,18 @@ class RegistryReader:
 
     def _proven(self, account: bytes, key: MemberKey) -> bool:
         seen = (account, key.peer, key.epoch, key.proof)
-        if seen not in self._verified:
+        known = self._verified.get(seen)
+        if known is None:
             message = enrol_preimage(self._chain_id, self.registry, account, key.peer, key.epoch)
             try:
                 verify_signature(key.peer, message, key.proof)
-                self._verified[seen] = True
+                known = True
             except RemoteProtocolError:
-                self._verified[seen] = False
-        return self._verified[seen]
+                known = False
+            if len(self._verified) >= MAX_PEERS * MAX_MEMBER_KEYS:
+                self._verified.clear()  # an endpoint that invents keys does not fill our memory
+            self._verified[seen] = known
+        return known
 
 
 def _member(index: int, row: dict[str, Any]) -> Member:
@@ -104,6 +108,12 @@ def _member(index: int, row: dict[str, Any]) -> Member:
     if not 1 <= count <= MAX_MEMBER_KEYS:
         raise LedgerUnavailableError(
             f"member {index} has {count} keys; 1 to {MAX_MEMBER_KEYS} were expected"
+        )
+    # A byte that is not UTF-8 reads as one character, so that no list within the limit is refused.
+    if len(row["addresses"]) > MAX_ADDRESSES_BYTES:
+        raise LedgerUnavailableError(
+            f"member {index} has addresses of {len(row['addresses'])} characters; at most "
+            f"{MAX_ADDRESSES_BYTES} were expected"
         )
     return Member(
         index=index,
@@ -202,10 +212,15 @@ class RunReader:
         # registry at this very block says who bears which key.
         roll = self.registry().roll(block.number)
         self._bad_proofs = roll.bad_proofs
+        round_view = _round_view(current)
+        if any(index >= len(roll.members) for index in round_view.commits):
+            raise LedgerUnavailableError(
+                f"the chain has commits of members that its registry of {len(roll.members)} lacks"
+            )
         return ChainView(
             block=block,
             genesis_root=state["genesisRoot"],
-            round=_round_view(current),
+            round=round_view,
             finished=state["finished"],
             stopped=state["stopped"],
             last_sealed_round=state["lastSealedRound"],
@@ -257,6 +272,8 @@ class RunReader:
 
 def read_block(rpc: Source, number: int) -> Block:
     """A block's number and hash."""
+    if number > MAX_UINT:
+        raise LedgerUnavailableError(f"chain at {rpc.shown} names a block that is no u64")
     found = rpc.call("eth_getBlockByNumber", hex(number), False)  # noqa: FBT003 - the API's shape
     if not isinstance(found, dict):
         raise LedgerUnavailableError(
@@ -304,6 +321,9 @@ def _round_view(row: dict[str, Any]) -> RoundView:
     committers = _ascending(row["commitBits"])
     attesters = _ascending(row["attestBits"])
     posters = _ascending(row["haveBits"])
+    named = row["roster"] | row["attestBits"] | row["haveBits"]
+    if named & ~row["commitBits"] or row["commitBits"] >> MAX_PEERS:
+        raise LedgerUnavailableError("the chain's view of the round names who did not commit")
     try:
         return RoundView(
             round=row["round"],

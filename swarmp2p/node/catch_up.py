@@ -47,7 +47,7 @@ class CatchUp:
             self._c.log("catch-up", root=root.hex())
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._fetch_model, root, nursery.cancel_scope)
-                await self._next_seal(view().last_root)
+                await self._next_seal(root)
                 nursery.cancel_scope.cancel()
             if not self._vectors.held(self._c.store, root):
                 root = view().last_root

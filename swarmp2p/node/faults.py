@@ -37,7 +37,7 @@ class Faults:
     """What this node can prove of others."""
 
     def __init__(self, context: Context, halt: Callable[[KeyMisusedError], None]) -> None:
-        """`halt` is called when the proof is against this node's own enrolment."""
+        """`halt` is called when the proof is against this node's own key."""
         self._c = context
         self._halt = halt
         self._view: ChainView | None = None
@@ -50,37 +50,49 @@ class Faults:
         Raises KeyMisusedError where it proves that this node's key is in two hands.
         """
         for key in (key.peer for member in view.members for key in member.keys):
-            kept = self._c.store.get(_proof_of(key))
+            kept = self._kept(key)
             if kept is None:
                 continue
-            try:
-                number = verify_equivocation(decode_equivocation(kept), self._c.domain).round
-            except RemoteProtocolError as error:
-                self._c.log("proof-lost", peer=key.hex(), why=str(error))
-                continue
+            number, data = kept
             if key == self._c.me:
                 raise _misused(key, number)
-            self._charge(key, number, kept)
+            self._charge(key, number, data)
+
+    def _kept(self, key: bytes) -> tuple[int, bytes] | None:
+        """The proof on the disk against a key, and its round."""
+        data = self._c.store.get(_proof_of(key))
+        if data is None:
+            return None
+        try:
+            return verify_equivocation(decode_equivocation(data), self._c.domain).round, data
+        except RemoteProtocolError as error:
+            self._c.log("proof-lost", peer=key.hex(), why=str(error))
+            return None
 
     def note(self, proof: Equivocation) -> None:
-        """Verify and keep a proof, one for each key; act on it with the next `due`."""
+        """Verify and keep a proof, the newest of each key; act on it with the next `due`.
+
+        Votes count by round: whoever signed twice before too few, and does it again before others,
+        is voted on again.
+        """
         header = verify_equivocation(proof, self._c.domain)
         key = header.sender
-        if self._c.store.get(_proof_of(key)) is not None:
+        kept = self._kept(key)
+        if kept is not None and kept[0] >= header.round:
             return
         data = encode_equivocation(proof)
         self._c.store.put(_proof_of(key), data)
         self._c.log("equivocation", peer=key.hex(), round=header.round)
-        holder = self._view.holder(key) if self._view else None
-        if key == self._c.me or (holder is not None and holder.had(self._c.me)):
+        if key == self._c.me:
             # SEC-004: whoever else has our key signs what it likes; we sign nothing more.
             self._halt(_misused(key, header.round))
             return
         self._charge(key, header.round, data)
 
     def _charge(self, key: bytes, number: int, data: bytes) -> None:
-        if self._c.store.get(_vote_on(key)) is None:
-            self._charges[key] = Charge(key, number, sha256(data).digest())
+        evidence = sha256(data).digest()
+        if self._c.store.get(_vote_on(key)) != evidence:
+            self._charges[key] = Charge(key, number, evidence)
 
     def follow(self, view: ChainView) -> None:
         """The final view moved."""
@@ -97,18 +109,19 @@ class Faults:
                 ready.append(charge)
         return ready
 
-    @staticmethod
-    def _is_due(charge: Charge, view: ChainView) -> bool:
+    def _is_due(self, charge: Charge, view: ChainView) -> bool:
         """ROUND-047: only on a fresh proof, against the key that counts in this round.
 
-        So no key that was lost and replaced long ago puts its site out. What is out of the run
-        needs no vote of ours.
+        And only while that key is the current one: no key that was stolen and rotated away puts
+        its site out, not even in the round that froze before the rotation. What is out of the run
+        needs no vote of ours, and nobody votes on itself: a key that we have rotated away because
+        it was stolen is the thief's, and says nothing of the one that we sign with.
         """
         accused = view.holder(charge.key)
-        if accused is None or not accused.live:
+        if accused is None or not accused.live or accused.had(self._c.me):
             return False
         fresh = charge.round >= view.round.round - 1
-        return fresh and view.round_key(accused).peer == charge.key
+        return fresh and view.round_key(accused).peer == accused.peer == charge.key
 
     async def vote(self, charge: Charge) -> None:
         """Post one vote; what the chain did not answer is due again."""
@@ -125,7 +138,9 @@ class Faults:
         except TransactionRevertedError as error:
             self._c.log("step-refused", step="vote-fault", why=error.reason)
         self._c.store.put(_vote_on(charge.key), charge.evidence)
-        self._charges.pop(charge.key, None)
+        self._asked.discard(charge.key)
+        if self._charges.get(charge.key) == charge:  # and no newer one has come meanwhile
+            del self._charges[charge.key]
         self._c.log("fault-vote", peer=charge.key.hex(), round=charge.round)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.interface import ChainView, Phase, RoundView
 from swarmp2p.node.context import Context
 from swarmp2p.node.steps import MergedHere
@@ -71,10 +72,14 @@ def make_receipt(
     """The receipt of a round that has ended, signed by this node.
 
     `view` is a final view at or after the round's end; `merged` is None where this node did not
-    compute the merge.
+    compute the merge. Raises LedgerUnavailableError where the two contradict each other.
     """
     # ID-025: the keys in a receipt are those of its round.
     peer_of = {m.index: m.key_at(ended.frozen_block).peer for m in view.members}
+    if not ended.commits.keys() <= peer_of.keys():
+        raise LedgerUnavailableError(
+            f"the chain has commits to round {ended.round} of members that its registry lacks"
+        )
     sealed = ended.phase is Phase.SEALED
     inside = sorted(peer_of[i] for i in ended.roster) if sealed else []
     expected = {peer_of[member.index] for member in _expected(view, ended)}

@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from swarmp2p import rotation
+from swarmp2p.errors import StateLockedError
 from swarmp2p.launch import SystemRng, read_keys
+from swarmp2p.ledger import deploy
 from swarmp2p.ledger.look import read_view
 from swarmp2p.ledger.rpc import RpcClient
 from swarmp2p.ledger.transactions import Sender
@@ -32,7 +34,7 @@ def site(world):
 
 
 def keys_of(world):
-    (member,) = read_view(world.url, world.run).members
+    member = read_view(world.url, world.run).members[0]
     return [(key.peer, key.epoch) for key in member.keys]
 
 
@@ -227,3 +229,47 @@ def test_rotate__of_a_revoked_site_is_refused(command, answer, site):
     answer("ledger", "revoke", "--config", site.config("a"), "--index", "0")
     status, _out, err = command("keys", "rotate", "--config", site.config("a"))
     assert (status, "revoked" in err[0]) == (1, True)
+
+
+def test_prepare__twice_at_once_tells_of_no_key_that_is_not_on_the_disk(site):
+    """The chain is told of what `prepare` returns: a key that was overwritten would be lost."""
+    settings = site.settings("a")
+    words = read_passphrase(settings.passphrase_file)
+    with RpcClient(site.url) as rpc:
+        reader = RunReader(rpc, site.run)
+        view, terms = reader.chain_view(reader.block(reader.head())), reader.terms
+
+    class Interrupted(SystemRng):
+        """The second command runs while the first draws its key."""
+
+        def token(self, size):
+            if not refused:
+                refused.append(True)
+                with pytest.raises(StateLockedError, match="another command"):
+                    rotation.prepare(settings, words, SystemRng(), terms, view)
+            return super().token(size)
+
+    refused = []
+    told = rotation.prepare(settings, words, Interrupted(), terms, view).peer
+    again = rotation.prepare(settings, words, SystemRng(), terms, view).peer
+    assert (refused, told) == ([True], again)
+
+
+def test_rotate__to_a_key_that_another_member_entered_first_says_what_to_do(answer, command, site):
+    site.invite("b")
+    site.enrol("b")
+    prepared = answer("keys", "rotate", "--config", site.config("a"), "--prepare")
+    deploy.rotate(
+        site.url,
+        site.keys["b"].account,
+        site.registry,
+        peer=bytes.fromhex(prepared["peer"]),
+        key_epoch=1,
+        proof=bytes(64),
+    )
+    status, _out, err = command("keys", "rotate", "--config", site.config("a"))
+    assert (status, len(err)) == (2, 1)
+    assert "member 1" in err[0]
+    assert "identity.key.next" in err[0]
+    (site.folder / "a/keys/identity.key.next").unlink()
+    rotated(site, answer("keys", "rotate", "--config", site.config("a")))

@@ -1,17 +1,21 @@
 """Keys of members on a real chain: rotation, proofs, and who is out of a run."""
 
+import tracemalloc
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from ledger_site import GENESIS, RunSite, SiteMaker
 
 from swarmp2p.crypto.identity import enrol_preimage
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.errors import LedgerUnavailableError, NotEnrolledError, TransactionRevertedError
 from swarmp2p.ledger import deploy
+from swarmp2p.ledger.abi import _type, contract_abi
 from swarmp2p.ledger.interface import FaultKind
-from swarmp2p.ledger.views import RegistryReader
+from swarmp2p.ledger.rpc import RpcClient, octets
+from swarmp2p.ledger.views import RegistryReader, RunReader, read_block
 from swarmp2p.wire.registry import MAX_MEMBER_KEYS, MAX_PEERS
 
 EVIDENCE = b"\x55" * 32
@@ -170,3 +174,94 @@ async def test_an_objection__opens_a_mesh_attempt_with_the_same_roster(
         assert (view.round.attempt, view.round.objected) == (1, {1})
         assert view.round.roster == before.round.roster
         assert view.mesh_until == 12  # f(3) + 1 = 1 objector renews all rights
+
+
+def word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def piled(members: int, keys: int, letters: int) -> str:
+    """A `members()` whose members, and whose keys, all lie in one place."""
+    text = b"a" * letters + bytes(-letters % 32)
+    key = word(1) + word(0) + word(1) + word(128) + word(64) + bytes(64)
+    row = word(1) * 2 + word(0) + word(160) + word(192 + len(text)) + word(letters) + text
+    row += word(keys) + word(32 * keys) * keys + key
+    return "0x" + (word(32) + word(members) + word(32 * members) * members + row).hex()
+
+
+@pytest.mark.parametrize("shape", [(400, 400, 0), (2000, 1, 100_000)])
+def test_an_answer_that_stands_for_far_more_than_its_bytes__is_not_unfolded(
+    shape: tuple[int, int, int],
+) -> None:
+    endpoint = Endpoint(1, 1)
+    endpoint._answer = piled(*shape)
+    tracemalloc.start()
+    try:
+        reader = RegistryReader(endpoint, 1, bytes(20))  # type: ignore[arg-type] # as above
+        with pytest.raises(LedgerUnavailableError, match="cannot be decoded"):
+            reader.roll(1)
+        assert tracemalloc.get_traced_memory()[1] < 50 * len(endpoint._answer)
+    finally:
+        tracemalloc.stop()
+
+
+def test_addresses_longer_than_the_contract_takes__are_not_believed() -> None:
+    endpoint = Endpoint(1, 1)
+    endpoint._answer = piled(1, 1, 513)
+    reader = RegistryReader(endpoint, 1, bytes(20))  # type: ignore[arg-type] # as above
+    with pytest.raises(LedgerUnavailableError, match="513 characters; at most 512"):
+        reader.roll(1)
+
+
+def test_keys_that_an_endpoint_invents__do_not_fill_the_memory() -> None:
+    endpoint = Endpoint(1, 1)
+    reader = RegistryReader(endpoint, 1, bytes(20))  # type: ignore[arg-type] # as above
+    for poll in range(MAX_PEERS * MAX_MEMBER_KEYS + 10):
+        row = ("0x" + "11" * 20, 1, 0, "", [(word(poll), 0, 1, bytes(64))])
+        endpoint._answer = "0x" + encode([MEMBERS], [[row]]).hex()
+        assert reader.roll(poll).bad_proofs == {0}
+    assert len(reader._verified) <= MAX_PEERS * MAX_MEMBER_KEYS
+
+
+class Editing:
+    """A chain whose `snapshot` has other bits."""
+
+    def __init__(self, rpc: RpcClient, **changed: int) -> None:
+        self._rpc, self._changed, self.shown, self.timeout = rpc, changed, "a liar", 10.0
+        self._outputs = contract_abi("SwarmRun")._functions["snapshot"]["outputs"]
+
+    def call(self, method: str, *parameters: Any) -> Any:
+        answer = self._rpc.call(method, *parameters)
+        selector = "0x" + contract_abi("SwarmRun").call_data("snapshot").hex()
+        if method != "eth_call" or parameters[0]["data"] != selector:
+            return answer
+        types = [_type(output) for output in self._outputs]
+        state, current = decode(types, octets(answer))
+        names = [part["name"] for part in self._outputs[1]["components"]]
+        fields = dict(zip(names, current, strict=True)) | self._changed
+        if "commitBits" in self._changed:
+            fields |= {"commitments": [bytes(32)], "weights": [1]}
+        return "0x" + encode(types, [state, tuple(fields.values())]).hex()
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"roster": 1 << 2}, "who did not commit"),
+        ({"commitBits": 1 << 63}, "registry of 3 lacks"),
+        ({"commitBits": 1 << 200}, "who did not commit"),
+    ],
+)
+def test_a_round_of_members_that_there_are_not__is_not_believed(
+    make_site: SiteMaker, changed: dict[str, int], complaint: str
+) -> None:
+    site = make_site(3)
+    with RpcClient(site.url) as rpc:
+        reader = RunReader(Editing(rpc, **changed), site.run)
+        with pytest.raises(LedgerUnavailableError, match=complaint):
+            reader.chain_view(reader.block(reader.head()))
+
+
+def test_a_block_number_beyond_64_bits__is_not_believed() -> None:
+    with pytest.raises(LedgerUnavailableError, match="no u64"):
+        read_block(Endpoint(1, 1), 1 << 64)  # type: ignore[arg-type] # as above

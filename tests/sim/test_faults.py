@@ -10,6 +10,7 @@ from test_runs import assert_same_end, finish, manifest, train
 from swarmp2p.crypto.keys import Secret
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
 from swarmp2p.key_archive import KeyArchive, decode_archive, encode_archive
+from swarmp2p.node.receipts import make_receipt
 from swarmp2p.node.steps import parse_update
 from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
@@ -227,3 +228,29 @@ async def test_a_peer_that_trickles_to_most__is_fetched_from_whoever_it_served(a
         assert_same_end(world.peers)
         receipt = world.peers[1].receipts[0]
         assert (receipt.complete, receipt.attempt) == (True, 0)
+
+
+async def test_a_model_that_is_gone_before_its_fetch_begins__is_not_waited_for(autojump_clock):
+    """The chain was ahead when the fetch began, and no further seal comes."""
+    terms = manifest(rounds=4, audit_rounds=0)
+    async with open_world(terms, 4, seed=1, train=train) as world:
+        for number in range(4):
+            world.start(number)
+        await finish(world, range(4))
+        node, contract = world.peers[3].node, world.chain.contract
+        gone = contract.rounds[1].sealed_root
+        for peer in world.peers:
+            peer.disk.chunks.pop(gone, None)
+        with trio.fail_after(1000):
+            assert await node.models.hold(gone, lambda: node.view) == contract.last_root
+
+
+async def test_a_round_with_commits_of_nobody__is_the_endpoints_trouble(autojump_clock):
+    async with open_world(manifest(rounds=1), 2, seed=1, train=train) as world:
+        for number in range(2):
+            world.start(number)
+        await finish(world, range(2))
+        node, ended = world.peers[0].node, world.chain.contract.rounds[1]
+        strange = replace(ended, commits={**ended.commits, 7: ended.commits[0]})
+        with pytest.raises(LedgerUnavailableError, match="its registry lacks"):
+            make_receipt(node._c, node.view, strange, None, {})

@@ -304,3 +304,65 @@ async def test_a_node_that_sees_its_own_key_sign_twice__halts_and_starts_no_more
     assert robbed.node.announcer._own is None
     with pytest.raises(KeyMisusedError):
         robbed.node.faults.recall(robbed.node.view)
+
+
+async def test_who_signed_twice_before_one_witness__is_charged_again_in_a_later_round(
+    autojump_clock,
+):
+    """Votes count by round: a first offence before too few must not be a licence for the next."""
+    async with ready_world(manifest(rounds=6), 4) as world:
+        contract, liar = world.chain.contract, world.peers[3]
+        key, honest = liar.key.public, world.peers[:3]
+
+        async def accepted_by_all(number):
+            await until(
+                lambda: (
+                    contract.now.number == number
+                    and all(key in peer.node.announcer._accepted for peer in honest)
+                )
+            )
+
+        await accepted_by_all(1)
+        honest[0].node.announcer._received(key, second_body(world, liar))
+        vote_key = world.domain, f"fault-vote/{key.hex()}"
+        await until(lambda: vote_key in honest[0].disk.kept)
+        await until(lambda: contract.now.number == 2)
+        assert not contract.excluded
+        await accepted_by_all(2)
+        again = second_body(world, liar)
+        for peer in honest:
+            peer.node.announcer._received(key, again)
+        await until(lambda: contract.excluded == {3})
+        world.kill(3)
+        await finish(world, range(3))
+        assert_same_end(world.peers[:3])
+
+
+async def test_a_thief_of_the_key_that_was_rotated_away__neither_halts_nor_excludes_the_site(
+    autojump_clock,
+):
+    """In the round that froze before the rotation the old key still is the key of the round."""
+    async with ready_world(manifest(rounds=3), 4) as world:
+        contract, site = world.chain.contract, world.peers[3]
+        old = site.key.public
+        spoil(world)  # the round stays open
+        await until(lambda: all(old in peer.node.announcer._accepted for peer in world.peers[:3]))
+        forged = second_body(world, site)
+        world.kill(3)
+        world.rotate(3, epoch=1)
+        await until(lambda: world.chain.final_view().members[3].key_epoch == 1)
+        await begin_again(world, 3)
+        await until(lambda: old in site.node.announcer._accepted)
+        await until(lambda: world.peers[0].node.view.members[3].key_epoch == 1)
+        assert contract.now.number == 1
+        for peer in world.peers:
+            assert peer.node.announcer._received(old, forged) is Outcome.REJECT
+            assert (world.domain, f"equivocation/{old.hex()}") in peer.disk.kept
+        await trio.sleep(5)
+        world.kill(3)
+        await begin_again(world, 3)  # what the disk proves of its old key keeps it from nothing
+        world.network.tamper = None
+        await finish(world, range(4))
+        assert_same_end(world.peers)
+        assert not contract.excluded
+        assert not contract.faults.votes
