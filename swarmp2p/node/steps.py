@@ -179,6 +179,11 @@ class Steps:
         stands = view.round.commits.get(mine.index) if mine else None
         return stands == Commit(update.commitment, update.weight)
 
+    def _opens(self, update: OwnUpdate) -> bool:
+        """Whether our key opens its commitment: one made under a key that has ended nobody can."""
+        ours = self._commitment(update.round, update.base, update.root, update.salt)
+        return ours == update.commitment
+
     def _commitment(self, number: int, base: bytes, root: bytes, salt: bytes) -> bytes:
         return identity.commitment(
             self._c.domain,
@@ -230,10 +235,12 @@ class Steps:
             return
         self._node.exchange.hidden.discard(update.root)
         key = self._node.signing_key
-        if key is not None:
+        if key is not None and self._opens(update):
             self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
         else:  # ID-027: whoever has what our ended key signed passes it on.
-            self._c.log("not-revealed", round=step.round, why="the round's key has ended")
+            self._c.log(
+                "not-revealed", round=step.round, why="committed under a key that has ended"
+            )
         for peer in step.roster:
             self._node.dispatch_pull(peer)
         await self._node.announcer.publish_now()

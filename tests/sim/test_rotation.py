@@ -164,6 +164,8 @@ async def test_a_site_that_commits_and_rotates_before_the_deadline_runs__costs_t
         await finish(world, range(2))
         assert_same_end(world.peers)
         assert not world.peers[0].receipts[0].sealed
+        assert "not-revealed" in {event for event, _ in world.peers[1].log}
+        assert not [event for event, _ in world.peers[0].log if event.startswith("gossip-re")]
         assert world.peers[0].receipts[-1].complete
 
 
