@@ -239,7 +239,7 @@ class Steps:
             self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
         else:  # ID-027: whoever has what our ended key signed passes it on.
             self._c.log(
-                "not-revealed", round=step.round, why="committed under a key that has ended"
+                "not-revealed", round=step.round, why="committed under an ended key"
             )
         for peer in step.roster:
             self._node.dispatch_pull(peer)
