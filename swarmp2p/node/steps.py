@@ -238,9 +238,7 @@ class Steps:
         if key is not None and self._opens(update):
             self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
         else:  # ID-027: whoever has what our ended key signed passes it on.
-            self._c.log(
-                "not-revealed", round=step.round, why="committed under an ended key"
-            )
+            self._c.log("not-revealed", round=step.round, why="committed under an ended key")
         for peer in step.roster:
             self._node.dispatch_pull(peer)
         await self._node.announcer.publish_now()
