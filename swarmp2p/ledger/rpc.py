@@ -5,6 +5,7 @@ stands in any message.
 """
 
 import base64
+import io
 import ipaddress
 import json
 import re
@@ -12,7 +13,8 @@ import socket
 import ssl
 import time
 from collections import deque
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -220,15 +222,12 @@ class RpcClient:
         """(status, body, whether the connection can be used again)."""
         stream = connection.sock  # the response takes it over if the server closes after it
         stream.settimeout(_left(deadline))
+        connection.response_class = partial(_BoundedResponse, deadline=deadline)  # type: ignore[assignment]
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
         try:
             data = bytearray()
-            while True:
-                stream.settimeout(_left(deadline))
-                part = response.read1(_READ)
-                if not part:
-                    break
+            while part := response.read1(_READ):
                 data += part
                 if len(data) > self._max_reply:
                     raise ValueError(f"its answer is longer than {self._max_reply} bytes")
@@ -274,6 +273,36 @@ class RpcClient:
             "right",
             again=again,
         )
+
+
+class _BoundedResponse(HTTPResponse):
+    """A reply that is read until a deadline, however many small pieces it comes in.
+
+    A socket's own timeout begins anew with each piece, also within headers and chunk sizes.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp = io.BufferedReader(_BoundedReader(sock, self.fp.detach(), deadline))
+
+
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
+        self._sock = sock
+        self._raw = raw
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._sock.fileno() >= 0:  # closed where the reply is the connection's last
+            self._sock.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _left(deadline: float) -> float:
