@@ -28,6 +28,7 @@ _MAX_MESSAGE = 300  # characters of an endpoint's own words
 
 
 _QUANTITY = re.compile("0[xX][0-9a-fA-F]{1,64}")
+_MAX_HEIGHT = (1 << 63) - 2  # what the state database holds, one more included
 _SHORTEST_SECRET = 4  # characters; what is shorter ("v3") is hidden with the rest of the path
 
 
@@ -62,6 +63,16 @@ def quantity(value: object) -> int:
             f"the chain answered a {kind} where a number such as 0x1f goes"
         )
     return int(value, 16)
+
+
+def height(value: object) -> int:
+    """A count of blocks or transactions in a reply. Raises LedgerUnavailableError."""
+    number = quantity(value)
+    if number > _MAX_HEIGHT:
+        raise LedgerUnavailableError(
+            "the chain answered a number of blocks or transactions larger than any chain has"
+        )
+    return number
 
 
 def octets(value: object) -> bytes:
