@@ -153,6 +153,7 @@ class RpcClient:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             token = base64.b64encode(pair.encode()).decode()
             self._headers["Authorization"] = f"Basic {token}"
+            self._secrets = (token, *self._secrets)  # proxies quote headers
         self._tls = ssl.create_default_context() if self._secure else None
         self._idle: deque[HTTPConnection] = deque()
         self._closed = False
@@ -261,7 +262,7 @@ class RpcClient:
         if not isinstance(error, dict):
             error = {}
         code = error.get("code")
-        message = self._without_secrets(str(error.get("message", ""))[:_MAX_MESSAGE])
+        message = self._without_secrets(str(error.get("message", "")))[:_MAX_MESSAGE]
         raise RpcRefusedError(
             code if isinstance(code, int) else 0,
             f"{self._what} at {self.shown} refused {method}: {message}",

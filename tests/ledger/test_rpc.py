@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import chain, repeat
 
 import pytest
+from fault_proxy import FaultProxy, refusal
 
 from swarmp2p.errors import LedgerUnavailableError
 from swarmp2p.ledger.rpc import RpcClient
@@ -61,3 +62,15 @@ def test_drip__does_not_outlast_the_timeout(first: bytes, rest: bytes) -> None:
 
         threading.Thread(target=call, daemon=True).start()
         assert ended.wait(10)
+
+
+@pytest.mark.parametrize("echo", ["dXNlcjpwYXNzd29yZA==", "x" * 293 + "project-key"])
+def test_endpoint_that_quotes_the_request__gives_no_secret_away(echo: str) -> None:
+    with FaultProxy("") as proxy:
+        proxy.fault = lambda request, _forward: refusal(request, -32000, echo)
+        url = proxy.url.replace("http://", "http://user:password@") + "/project-key"
+        with RpcClient(url) as rpc, pytest.raises(LedgerUnavailableError) as caught:
+            rpc.call("eth_chainId")
+    assert "***" in str(caught.value)
+    assert "dXNl" not in str(caught.value)
+    assert "project" not in str(caught.value)
