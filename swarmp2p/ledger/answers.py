@@ -31,6 +31,7 @@ _BY_METHOD = {
     "eth_maxPriorityFeePerGas": Kind.SUGGESTION,
     "eth_getTransactionReceipt": Kind.RECEIPT,
 }
+_NUMBERS = {"eth_chainId", "eth_blockNumber", "eth_getTransactionCount", "eth_getBalance"}
 _BY_BLOCK = {
     ("eth_getBlockByNumber", "finalized"): Kind.NEWEST,
     ("eth_getBlockByNumber", "latest"): Kind.SUGGESTION,
@@ -45,6 +46,20 @@ def kind_of(method: str, params: tuple[object, ...]) -> Kind:
     tags = [tag for tag in params if isinstance(tag, str)]
     tagged = (_BY_BLOCK.get((method, tag)) for tag in tags)
     return next(filter(None, tagged), None) or _BY_METHOD.get(method, Kind.COMPARED)
+
+
+def check_shape(method: str, params: tuple[object, ...], result: Any) -> None:
+    """Raises LedgerUnavailableError for nonsense where a number goes: that is no answer."""
+    kind = kind_of(method, params)
+    if method in _NUMBERS:
+        quantity(result)
+    elif isinstance(result, dict) and kind is Kind.NEWEST:
+        quantity(result.get("number"))
+    elif isinstance(result, dict) and kind is Kind.SUGGESTION:
+        if result.get("baseFeePerGas") is not None:
+            quantity(result["baseFeePerGas"])
+    elif result is not None and kind in {Kind.NEWEST, Kind.SUGGESTION}:
+        quantity(None if method == "eth_getBlockByNumber" else result)
 
 
 def question(method: str, params: tuple[object, ...]) -> str:

@@ -41,7 +41,7 @@ class FinalCursor:
         self._same(block)
         self._final[block.number] = block.hash
         while len(self._final) > REMEMBERED_BLOCKS:
-            del self._final[min(self._final)]
+            self._final.pop(min(self._final), None)  # another thread may have been faster
         return block
 
     def _same(self, block: Block) -> None:

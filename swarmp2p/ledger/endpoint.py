@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from swarmp2p.errors import LedgerUnavailableError
-from swarmp2p.ledger.answers import Kind, is_revert, kind_of
+from swarmp2p.ledger.answers import Kind, check_shape, is_revert, kind_of
 from swarmp2p.ledger.rpc import RpcClient, RpcFailedError, RpcRefusedError
 
 READ_ATTEMPTS = 5  # of one read, within its timeout
@@ -72,6 +72,7 @@ class Endpoint:
         self.health.calls += 1
         try:
             result = self._read(method, params)
+            check_shape(method, params, result)
         except RpcRefusedError as error:
             if kind_of(method, params) is Kind.COMPARED and not is_revert(error):
                 self.leave_out(str(error))  # it lacks the block, or does not know EIP-1898

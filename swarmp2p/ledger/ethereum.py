@@ -47,7 +47,8 @@ GAS = {"nextAttempt": 6_000_000, "setAddresses": 1_500_000}
 GAS_OTHERWISE = 1_500_000
 CALLS_IN_A_READ = 6  # a view: head, two blocks, snapshot, members; and one to spare
 READ_THREADS = 4
-FOREIGN_LOOKS = 3  # before a nonce counts as used by others
+FOREIGN_LOOKS = 5  # before a nonce counts as used by others
+FOREIGN_PAUSE = 3.0  # seconds between two: a block's time, for an endpoint that lags behind
 
 
 class EthereumLedger:
@@ -274,8 +275,8 @@ class EthereumLedger:
         """What waits for a block. Raises AccountInUseError for a nonce that others used."""
         missing: tuple[Flight, ...] = ()
         for look in range(FOREIGN_LOOKS):
-            if look:  # some clients index receipts a moment after the block
-                await self._clock.sleep(self._poll)
+            if look:  # some clients index receipts late, some endpoints are several nodes
+                await self._clock.sleep(FOREIGN_PAUSE)
             final = await self._read(self._cursor.read)
             standing = await self._send(partial(outbox.reconcile, final.number))
             missing = standing.missing

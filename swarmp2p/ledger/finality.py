@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from swarmp2p.errors import LedgerUnavailableError
-from swarmp2p.ledger.rpc import RpcRefusedError, quantity
+from swarmp2p.ledger.rpc import RpcRefusedError, height
 from swarmp2p.ledger.source import Source
 
 METHOD_NOT_FOUND = -32601
@@ -28,7 +28,7 @@ def final_number(source: Source, finality: Finality, depth: int) -> int:
     """
     if finality is Finality.FINALIZED:
         return finalized_number(source)
-    return max(0, quantity(source.call("eth_blockNumber")) - depth)
+    return max(0, height(source.call("eth_blockNumber")) - depth)
 
 
 def finalized_number(source: Source) -> int:
@@ -45,4 +45,4 @@ def finalized_number(source: Source) -> int:
         return 0
     if not isinstance(block, dict):
         raise LedgerUnavailableError(f"chain at {source.shown}: {_TAG_UNKNOWN}")
-    return quantity(block.get("number"))
+    return height(block.get("number"))

@@ -14,7 +14,7 @@ from swarmp2p.ledger.rpc import RpcRefusedError
 from swarmp2p.ledger.transactions import MAX_FEE, Answer, Fees, MinedTransaction, Sender
 from swarmp2p.seams import KeptTransaction, Transactions
 
-MAX_BUMPS = 8  # an eighth each: the last offers two and a half times the first price
+MAX_BUMPS = 8  # an eighth each, to two and a half times the first price; then only if prices rise
 MAX_OPEN = 256  # nonces not final yet; a node sends a few transactions a round
 KEPT_NONCES = 64  # settled ones that stay in the table, for whoever looks into an accident
 _OPEN = {"unsent", "sent"}
@@ -124,6 +124,7 @@ class Outbox:
     def __init__(self, sender: Sender, kept: Transactions) -> None:
         self.sender = sender
         self._kept = kept
+        self._floor = 0  # the nonces that final blocks used, as found before the first call
         self._next: int | None = None  # the nonce after all that this process saw of the account
 
     # ---- what stands
@@ -139,6 +140,8 @@ class Outbox:
         self._refuse_foreign(rows)
         flights = [flight for flight in _flights(rows) if _is_open(flight)]
         self._kept.prune(*self._key(), max(0, self._top(rows) - KEPT_NONCES))
+        if self._next is None:
+            self._floor = self.sender.count(hex(final))
         if not flights:
             return Standing((), ())
         count, final_count = self.sender.next_nonce(), self.sender.count(hex(final))
@@ -216,9 +219,11 @@ class Outbox:
                 f"{MAX_OPEN} transactions of {checksum(self.sender.account)} wait for finality: "
                 "does the chain finalize blocks?"
             )
-        count, top = self.sender.next_nonce(), self._top(rows)
+        # An endpoint may be some blocks behind; what is final was compared, or read, by number.
+        count, top = max(self.sender.next_nonce(), self._floor), self._top(rows)
         if self._next is not None and count > max(self._next, top):
             raise self._in_use(max(self._next, top))
+        self._refuse_younger_chain(rows, count)
         nonce = max(count, top)
         self._refuse_pooled(nonce)
         row = self.sender.sign(to, data, gas, nonce, self.sender.fees())
@@ -248,11 +253,10 @@ class Outbox:
 
     def _repriced(self, flight: Flight) -> Flight | None:
         """The flight with one more transaction, signed and written down; None at the bounds."""
-        if len(flight.rows) > MAX_BUMPS:
-            return None
-        last = flight.last
-        fees = Fees(last.price, last.tip).bumped().at_least(self.sender.fees())
-        if fees.price > MAX_FEE:
+        last, asked = flight.last, self.sender.fees()
+        fees = Fees(last.price, last.tip).bumped().at_least(asked)
+        blind = len(flight.rows) > MAX_BUMPS and fees.price > asked.price  # not what the chain asks
+        if blind or fees.price > MAX_FEE:
             return None
         row = self.sender.sign(*flight.call, last.gas, flight.nonce, fees)
         self._kept.keep(row)
@@ -264,6 +268,20 @@ class Outbox:
         foreign = next((row for row in rows if row.state == "foreign"), None)
         if foreign is not None:
             raise self._in_use(foreign.nonce)
+
+    def _refuse_younger_chain(self, rows: list[KeptTransaction], count: int) -> None:
+        """Nonces that a final block used are used for good: a chain that offers them is not it.
+
+        A call signed above the gap would wait for ever.
+        """
+        final = max((row.nonce + 1 for row in rows if row.state == "mined"), default=0)
+        if count < final:
+            raise LedgerUnavailableError(
+                f"the chain counts {count} transactions of {checksum(self.sender.account)}, and"
+                f" {final} of them were in final blocks before: the endpoint is behind, or it is a"
+                " development chain that was started anew, for which a site needs a new state"
+                " directory"
+            )
 
     def _refuse_pooled(self, nonce: int) -> None:
         """Transactions that we did not sign wait in the chain's pool: do not compete with them."""

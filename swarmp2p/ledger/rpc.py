@@ -5,6 +5,7 @@ stands in any message.
 """
 
 import base64
+import io
 import ipaddress
 import json
 import re
@@ -12,7 +13,8 @@ import socket
 import ssl
 import time
 from collections import deque
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -26,6 +28,7 @@ _MAX_MESSAGE = 300  # characters of an endpoint's own words
 
 
 _QUANTITY = re.compile("0[xX][0-9a-fA-F]{1,64}")
+_MAX_HEIGHT = (1 << 63) - 2  # what the state database holds, one more included
 _SHORTEST_SECRET = 4  # characters; what is shorter ("v3") is hidden with the rest of the path
 
 
@@ -60,6 +63,16 @@ def quantity(value: object) -> int:
             f"the chain answered a {kind} where a number such as 0x1f goes"
         )
     return int(value, 16)
+
+
+def height(value: object) -> int:
+    """A count of blocks or transactions in a reply. Raises LedgerUnavailableError."""
+    number = quantity(value)
+    if number > _MAX_HEIGHT:
+        raise LedgerUnavailableError(
+            "the chain answered a number of blocks or transactions larger than any chain has"
+        )
+    return number
 
 
 def octets(value: object) -> bytes:
@@ -140,6 +153,7 @@ class RpcClient:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             token = base64.b64encode(pair.encode()).decode()
             self._headers["Authorization"] = f"Basic {token}"
+            self._secrets = (token, *self._secrets)  # proxies quote headers
         self._tls = ssl.create_default_context() if self._secure else None
         self._idle: deque[HTTPConnection] = deque()
         self._closed = False
@@ -220,15 +234,12 @@ class RpcClient:
         """(status, body, whether the connection can be used again)."""
         stream = connection.sock  # the response takes it over if the server closes after it
         stream.settimeout(_left(deadline))
+        connection.response_class = partial(_BoundedResponse, deadline=deadline)  # type: ignore[assignment]
         connection.request("POST", self._path, body, self._headers)
         response = connection.getresponse()
         try:
             data = bytearray()
-            while True:
-                stream.settimeout(_left(deadline))
-                part = response.read1(_READ)
-                if not part:
-                    break
+            while part := response.read1(_READ):
                 data += part
                 if len(data) > self._max_reply:
                     raise ValueError(f"its answer is longer than {self._max_reply} bytes")
@@ -251,7 +262,7 @@ class RpcClient:
         if not isinstance(error, dict):
             error = {}
         code = error.get("code")
-        message = self._without_secrets(str(error.get("message", ""))[:_MAX_MESSAGE])
+        message = self._without_secrets(str(error.get("message", "")))[:_MAX_MESSAGE]
         raise RpcRefusedError(
             code if isinstance(code, int) else 0,
             f"{self._what} at {self.shown} refused {method}: {message}",
@@ -274,6 +285,36 @@ class RpcClient:
             "right",
             again=again,
         )
+
+
+class _BoundedResponse(HTTPResponse):
+    """A reply that is read until a deadline, however many small pieces it comes in.
+
+    A socket's own timeout begins anew with each piece, also within headers and chunk sizes.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, deadline: float, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp = io.BufferedReader(_BoundedReader(sock, self.fp.detach(), deadline))
+
+
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
+        self._sock = sock
+        self._raw = raw
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._sock.fileno() >= 0:  # closed where the reply is the connection's last
+            self._sock.settimeout(_left(self._deadline))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _left(deadline: float) -> float:

@@ -5,7 +5,7 @@ from enum import Enum
 
 from swarmp2p.errors import LedgerUnavailableError, TransactionRevertedError
 from swarmp2p.ledger.accounts import checksum
-from swarmp2p.ledger.rpc import RpcRefusedError, hexed, octets, quantity
+from swarmp2p.ledger.rpc import RpcRefusedError, height, hexed, octets, quantity
 from swarmp2p.ledger.signer import LocalSigner, Signer, UnsignedTransaction, transaction_hash
 from swarmp2p.ledger.source import Source
 from swarmp2p.ledger.views import revert_reason
@@ -87,7 +87,7 @@ class Sender:
 
     def count(self, block: str) -> int:
         """How many transactions of the account were mined up to a block, by number or tag."""
-        return quantity(self._rpc.call("eth_getTransactionCount", hexed(self.account), block))
+        return height(self._rpc.call("eth_getTransactionCount", hexed(self.account), block))
 
     def send(
         self, to: bytes, data: bytes, *, gas: int, value: int = 0, nonce: int | None = None
@@ -138,7 +138,7 @@ class Sender:
         if not isinstance(receipt, dict) or receipt.get("blockNumber") is None:
             return None
         return MinedTransaction(
-            block=quantity(receipt["blockNumber"]),
+            block=height(receipt["blockNumber"]),
             succeeded=quantity(receipt.get("status")) == 1,
             gas_used=quantity(receipt.get("gasUsed")),
             contract=octets(receipt.get("contractAddress") or ""),

@@ -26,7 +26,7 @@ from swarmp2p.ledger.interface import (
     RoundView,
     RunTerms,
 )
-from swarmp2p.ledger.rpc import RpcRefusedError, hexed, octets, quantity
+from swarmp2p.ledger.rpc import RpcRefusedError, height, hexed, octets, quantity
 from swarmp2p.ledger.source import Source
 from swarmp2p.ledger.verify import verify_code
 from swarmp2p.wire.registry import MAX_ADDRESSES_BYTES, MAX_MEMBER_KEYS, MAX_PEERS, MAX_UINT
@@ -176,7 +176,7 @@ class RunReader:
 
     def head(self) -> int:
         """Number of the newest block."""
-        return quantity(self._rpc.call("eth_blockNumber"))
+        return height(self._rpc.call("eth_blockNumber"))
 
     def block(self, number: int) -> Block:
         """A block's number and hash. Raises LedgerUnavailableError if the endpoint lacks it."""
@@ -280,7 +280,11 @@ def read_block(rpc: Source, number: int) -> Block:
             f"chain at {rpc.shown} has no block {number}: the endpoint is behind, or the chain "
             "was reorganised"
         )
-    return Block(number, octets(found.get("hash")))
+    digest = octets(found.get("hash"))
+    if len(digest) != 32 or quantity(found.get("number")) != number:
+        # Taken as final, it would look like a reorganisation as soon as the endpoint is well again.
+        raise LedgerUnavailableError(f"chain at {rpc.shown} answered no block {number}")
+    return Block(number, digest)
 
 
 def read_balance(rpc: Source, account: bytes) -> int:

@@ -373,3 +373,18 @@ def test_urls__are_one_to_eight_and_each_once() -> None:
     for wrong in ([], ["http://127.0.0.1:1"] * 2, [f"http://127.0.0.1:{n}" for n in range(1, 10)]):
         with pytest.raises(ConfigError, match="expected 1 to 8, each once"):
             Endpoints(wrong)
+
+
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_blockNumber", "eth_getTransactionCount"])
+@pytest.mark.parametrize("nonsense", [[1], {"number": 7}, "0xzz", None])
+async def test_nonsense_of_one_of_three__counts_as_no_answer(
+    make_site: SiteMaker, proxies: Proxies, method: str, nonsense: object
+) -> None:
+    site = make_site(2)
+    every = proxies(site, 3)
+    every[0].fault = on(method, lambda _request, _forward: nonsense)
+    async with site.open(0, url=urls(every)) as ledger:
+        await ledger.genesis(GENESIS)
+        assert (await ledger.final_view()).genesis_root == GENESIS
+        assert states(ledger)[0] in {"down", "wrong chain"}
+        assert states(ledger)[1:] == ["ok", "ok"]
