@@ -12,7 +12,7 @@ from swarmp2p.ledger.views import revert_reason
 from swarmp2p.seams import KeptTransaction
 
 DEFAULT_TIP = 10**9  # wei per gas, where the endpoint suggests none
-MAX_FEE = 10**13  # wei per gas; no chain of this kind asks so much, a lying endpoint may
+MAX_FEE = 5 * 10**11  # wei per gas; no chain of this kind asks so much, a lying endpoint may
 MAX_RETRIES = 8  # fee bumps of one transaction
 
 

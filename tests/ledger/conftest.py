@@ -1,10 +1,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from ledger_site import RunSite, SiteMaker, new_chain, party
 
 from swarmp2p.ledger.devchain import DevChain
+from swarmp2p.store.state import SqliteStore, open_store
 
 
 @pytest.fixture
@@ -26,3 +28,9 @@ def make_site() -> Iterator[SiteMaker]:
             return site
 
         yield make
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with open_store(tmp_path / "state", bytes(32)) as store:
+        yield store
