@@ -50,7 +50,7 @@ def test_signer__takes_an_address_in_place_of_a_keystore(tmp_path: Path) -> None
         assert account.account == ACCOUNT
     with pytest.raises(ConfigError, match="kept by its signer"):
         read_keys(config)
-    with pytest.raises(ConfigError, match=r"'account' is 'keys/a.json'; with a signer"):
+    with pytest.raises(ConfigError, match=r"'account' is 'keys/a\.json'; expected the signer's"):
         SwarmConfig.from_toml(
             settings(tmp_path, '"https://a.example"', f'{signer}account = "keys/a.json"')
         )
