@@ -19,7 +19,6 @@ from eth_abi.registry import registry as default_registry
 from eth_utils.crypto import keccak
 
 from swarmp2p.errors import LedgerUnavailableError, LocalProtocolError
-from swarmp2p.ledger.verify import code_matches
 
 
 class _LenientString(StringDecoder):
@@ -74,7 +73,6 @@ class ContractAbi:
     """One contract's functions and errors."""
 
     def __init__(self, artifact: Mapping[str, Any]) -> None:
-        self._artifact = artifact
         self.name: str = artifact["contractName"]
         self.bytecode = _code(artifact["bytecode"])
         self.deployed = _code(artifact["deployedBytecode"])
@@ -125,10 +123,6 @@ class ContractAbi:
             _show(_named(i, v)) for i, v in zip(entry["inputs"], values, strict=False)
         )
         return entry["name"], f"{entry['name']}({shown})"
-
-    def matches(self, code: bytes) -> bool:
-        """Whether deployed code is this contract's; see `verify.code_matches`."""
-        return code_matches(self._artifact, code)
 
 
 @cache

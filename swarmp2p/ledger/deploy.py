@@ -17,7 +17,7 @@ from swarmp2p.ledger.rpc import RpcClient, hexed, quantity
 from swarmp2p.ledger.signer import Signer
 from swarmp2p.ledger.transactions import MinedTransaction, Sender
 from swarmp2p.ledger.verify import verify_code
-from swarmp2p.ledger.views import RegistryReader, read_balance
+from swarmp2p.ledger.views import RegistryReader
 from swarmp2p.seams import KeptTransaction
 
 Pause = Callable[[float], None]
@@ -256,15 +256,3 @@ def read_members(url: str, registry: bytes) -> tuple[Member, ...]:
         chain_id = quantity(rpc.call("eth_chainId"))
         head = quantity(rpc.call("eth_blockNumber"))
         return RegistryReader(rpc, chain_id, registry).roll(head).members
-
-
-def read_chain_id(url: str) -> int:
-    """The chain's id, which enrolment proofs name."""
-    with RpcClient(url) as rpc:
-        return quantity(rpc.call("eth_chainId"))
-
-
-def read_account_balance(url: str, account: bytes) -> int:
-    """Wei of an account."""
-    with RpcClient(url) as rpc:
-        return read_balance(rpc, account)

@@ -7,7 +7,6 @@ import trio
 from ledger_site import AUX, GENESIS, MANIFEST, SiteMaker
 
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
-from swarmp2p.ledger.abi import contract_abi
 from swarmp2p.ledger.devchain import DevChain
 from swarmp2p.ledger.export import export_ledger
 
@@ -61,15 +60,3 @@ def test_export__leaves_the_old_file_alone_when_the_chain_fails(
         export_ledger(chain.url, bytes(20), path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_code__matches_but_for_the_immutable_values() -> None:
-    abi = contract_abi("SwarmRun")
-    filled = bytearray(abi.deployed)
-    for start in abi._artifact["immutableReferences"][0]:  # one value, wherever it is used
-        filled[start] = 9
-    assert abi.matches(bytes(filled))
-    filled[0] ^= 1
-    assert not abi.matches(bytes(filled))
-    assert not abi.matches(bytes(abi.deployed[:-1]))
-    assert not contract_abi("SwarmRegistry").matches(abi.deployed)

@@ -45,3 +45,16 @@ def test_places_of_one_immutable__must_agree_and_hold_zeros_in_the_artifact() ->
     assert not code_matches(together, bytes(two))
     wrong = {**apart, "immutableReferences": [[0]]}  # it names an instruction
     assert not code_matches(wrong, code)
+
+
+def test_code__matches_but_for_the_immutable_values() -> None:
+    run = _artifact("SwarmRun")
+    deployed = code_of("SwarmRun")
+    filled = bytearray(deployed)
+    for start in run["immutableReferences"][0]:  # one value, wherever it is used
+        filled[start] = 9
+    assert code_matches(run, bytes(filled))
+    filled[0] ^= 1
+    assert not code_matches(run, bytes(filled))
+    assert not code_matches(run, bytes(deployed[:-1]))
+    assert not code_matches(_artifact("SwarmRegistry"), bytes(deployed))
