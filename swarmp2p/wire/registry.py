@@ -8,7 +8,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-SPEC_RELEASE: Final = "0.2"
+SPEC_RELEASE: Final = "0.3"
 WIRE_VERSION: Final = 1
 
 # one message each way on every new connection
