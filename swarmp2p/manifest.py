@@ -217,8 +217,13 @@ def check_manifest(manifest: RunManifest) -> None:
 
 def _check_encoding(manifest: RunManifest) -> None:
     """CHUNK-019: nothing but fp32 can hold a binary64."""
+    if manifest.encoding not in ENCODINGS:
+        raise ConfigError(
+            f"run.toml [run]: 'encoding' is {manifest.encoding!r:.80}; expected one of"
+            f" {', '.join(ENCODINGS)}"
+        )
     doubles = [spec.name for spec in manifest.schema.tensors if spec.dtype == "f64"]
-    if doubles and ENCODINGS.get(manifest.encoding) != ENCODING_FP32:
+    if doubles and ENCODINGS[manifest.encoding] != ENCODING_FP32:
         raise ConfigError(
             f"run.toml [run]: 'encoding' is {manifest.encoding!r}, which cannot hold tensor"
             f" {doubles[0]!r} of dtype f64 ({len(doubles)} in all); expected fp32, or f32 as the"
