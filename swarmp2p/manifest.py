@@ -12,6 +12,7 @@ from typing import Any
 
 from swarmp2p.crypto import identity, merkle
 from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
+from swarmp2p.merge.layout import compute_dtype
 from swarmp2p.merge.optimisers import optimiser_named
 from swarmp2p.merge.rules import rule_named
 from swarmp2p.tables import Table, read_table
@@ -205,7 +206,9 @@ def check_manifest(manifest: RunManifest) -> None:
     except MergeError as error:
         raise ConfigError(f"run.toml [merge]: {error}") from None
     try:
-        optimiser = optimiser_named(manifest.optimiser, manifest.optimiser_params)
+        optimiser = optimiser_named(
+            manifest.optimiser, manifest.optimiser_params, compute_dtype(manifest.schema)
+        )
     except MergeError as error:
         raise ConfigError(f"run.toml [optimiser]: {error}") from None
     try:

@@ -99,6 +99,14 @@ def test_an_optimiser_that_no_node_has__is_refused(
     assert "\n" not in message
 
 
+def test_a_constant__is_judged_in_the_type_that_the_run_computes_in() -> None:
+    wide = Schema((TensorSpec("w", "f64", (2,)),))
+    tiny = replace(EXAMPLE, optimiser="fedadam", optimiser_params={"tau": 1e-60})
+    check_manifest(replace(tiny, schema=wide))
+    with pytest.raises(ConfigError, match=r"run\.toml \[optimiser\]: .*tau"):
+        check_manifest(tiny)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
