@@ -40,6 +40,16 @@ def test_integers__are_refused_for_another_rule():
     assert given == {"error": "REFUSED"}
 
 
+def test_integers__beyond_their_type_are_refused():
+    for beyond in (2**63, -(2**63) - 1):
+        given = asked("merge.integers", rule="max", base=["8"], updates=[[str(beyond)]])
+        assert given == {"error": "REFUSED"}
+    base = {"bits": single(1.0)}
+    for beyond in (2**31, -(2**31) - 1):
+        given = {"clip": double(1.0), "commitments": 2, "base": base, "updates": [[str(beyond)]]}
+        assert asked("secure.sum", **given) == {"error": "REFUSED"}
+
+
 def optimise(optimiser, state, params, *, kind="f32", pack=single):
     return asked(
         "merge.optimise",
