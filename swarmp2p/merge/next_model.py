@@ -47,6 +47,11 @@ class KeptUpdate:
     load: Callable[[int], Buffer]
 
 
+def first_model(floats: Vector, integers: Integers, optimiser: Optimiser) -> Model:
+    """The model that a run begins from: these sections, and a state of zeros (ROUND-003)."""
+    return Model(floats, integers, tuple(np.zeros_like(floats) for _ in range(optimiser.vectors)))
+
+
 def next_model(
     recipe: Recipe, base: Model, updates: Sequence[KeptUpdate], weights: Sequence[int]
 ) -> tuple[Model, MergeResult]:
@@ -73,11 +78,11 @@ def verify_update(recipe: Recipe, update: KeptUpdate, base: Callable[[int], Buff
     `base(index)` gives the bytes of a chunk of the base's float section; int8 needs it.
     """
     schema = recipe.schema
-    for index, part in enumerate(layout.chunk_slices(schema.float_elements)):
+    for index in range(len(layout.chunk_slices(schema.float_elements))):
         near = None
         if recipe.encoding == ENCODING_INT8:
             near = layout.decode_float_chunk(schema, index, base(index), whose="the base")
-        _decode(recipe, update, near, index, part)
+        _decode(recipe, update, near, index)
     for index in range(len(layout.chunk_slices(schema.integer_elements))):
         _decode_integers(recipe, update, index)
 
@@ -97,18 +102,14 @@ def _merge_floats(
         )
         for index, part in enumerate(layout.chunk_slices(floats.size)):
             for peer, update in enumerate(updates):
-                stream.feed(
-                    peer, index, partial(_decode, recipe, update, floats[part], index, part)
-                )
+                stream.feed(peer, index, partial(_decode, recipe, update, floats[part], index))
         return stream.result()
     except MergeError as error:
         far = ", ".join(_far(recipe, base, updates))
         raise MergeError(f"{error}: {far}" if far else str(error)) from error
 
 
-def _decode(
-    recipe: Recipe, update: KeptUpdate, near: Vector | None, index: int, _part: slice
-) -> Vector:
+def _decode(recipe: Recipe, update: KeptUpdate, near: Vector | None, index: int) -> Vector:
     return layout.decode_float_chunk(
         recipe.schema,
         index,
@@ -150,7 +151,7 @@ def _far(recipe: Recipe, base: Model, updates: Sequence[KeptUpdate]) -> Iterator
             return
         index, within = divmod(at, layout.CHUNK_ELEMENTS)
         part = layout.chunk_slices(base.floats.size)[index]
-        value = _decode(recipe, update, base.floats[part], index, part)[within]
+        value = _decode(recipe, update, base.floats[part], index)[within]
         where = layout.element_name(recipe.schema, at)
         yield f"that of {update.name} ({where} is {value}, the base's is {base.floats[at]})"
 
@@ -162,7 +163,7 @@ def _farthest(recipe: Recipe, base: Model, update: KeptUpdate) -> int | None:
     with np.errstate(over="ignore", invalid="ignore"):
         for index, part in enumerate(layout.chunk_slices(base.floats.size)):
             near = base.floats[part]
-            delta = np.abs(_decode(recipe, update, near, index, part) - near)
+            delta = np.abs(_decode(recipe, update, near, index) - near)
             for stat in stats:  # MERGE-014
                 delta[max(0, stat.start - part.start) : max(0, stat.stop - part.start)] = 0
             total += float(np.sum(np.square(delta, dtype=np.float64)))
