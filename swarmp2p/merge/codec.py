@@ -123,7 +123,7 @@ def encode_int8(values: Vector, base: Vector, *, name: Name = _PLAIN) -> bytes:
                     at = start + first + int(np.argmax(~(np.abs(blocks) <= _LARGEST_DELTA)))
                     raise MergeError(
                         f"int8: {name(at)} is {values[at]} and {base[at]} in the base: the "
-                        "difference is above 2^126, the largest that int8 holds; train with smaller "
+                        "difference is above 2^126, the most that int8 holds; train with smaller "
                         "steps, or in a run with encoding fp32"
                     )
     return out.tobytes()

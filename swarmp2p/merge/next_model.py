@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from swarmp2p.errors import MergeError, RemoteProtocolError
+from swarmp2p.errors import MergeError
 from swarmp2p.merge import layout
 from swarmp2p.merge.integers import merge_integers
 from swarmp2p.merge.layout import Integers
@@ -20,7 +20,7 @@ from swarmp2p.merge.rules import MergeResult
 from swarmp2p.merge.stored import Buffer
 from swarmp2p.merge.streaming import StreamingMerge
 from swarmp2p.merge.terms import MergeRule, Vector
-from swarmp2p.wire.registry import ENCODING_INT8
+from swarmp2p.wire.registry import CHUNK_ELEMENTS, ENCODING_INT8
 from swarmp2p.wire.tensors import Schema
 
 _MEASURABLE = 2.0**1000  # MERGE-015
@@ -149,7 +149,7 @@ def _far(recipe: Recipe, base: Model, updates: Sequence[KeptUpdate]) -> Iterator
         if named > _NAMED:
             yield "and others"
             return
-        index, within = divmod(at, layout.CHUNK_ELEMENTS)
+        index, within = divmod(at, CHUNK_ELEMENTS)
         part = layout.chunk_slices(base.floats.size)[index]
         value = _decode(recipe, update, base.floats[part], index)[within]
         where = layout.element_name(recipe.schema, at)

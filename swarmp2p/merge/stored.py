@@ -1,4 +1,4 @@
-"""The chunks of a blob that is kept elsewhere, as a sequence that loads one when it is looked at."""
+"""The chunks of a blob that is kept elsewhere, as a sequence that loads the one looked at."""
 
 from collections.abc import Callable, Sequence
 from typing import overload

@@ -1,4 +1,4 @@
-"""This node's own update of a round: encoded, kept, its slot reserved, and taken up after a crash."""
+"""This node's own update of a round: encoded, kept, its slot reserved, taken up after a crash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Error feedback: what int8 rounded off this node's last update, kept until the next one takes it up.
+"""Error feedback: what int8 rounded off this node's last update, to be added to the next one.
 
 It counts only if that update was merged. So two residuals are kept while a round is open: the one
 after its update, which becomes current if the round seals with us, and the one before it, which
@@ -79,6 +79,9 @@ class Residuals:
         """A round has ended: if it is that of the last update, one of its two residuals counts."""
         pair = self._pair
         if pair.settled or pair.round != ended.round:
+            return
+        if ended.phase not in (Phase.SEALED, Phase.VOID):
+            self.drop(ended.round, "the chain does not say how the round of the last update ended")
             return
         sealed = [ended.commits[index].commitment for index in ended.roster]
         merged = ended.phase is Phase.SEALED and pair.commitment in sealed

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from swarmp2p.crypto import merkle
-from swarmp2p.errors import ConfigError, StateError
+from swarmp2p.errors import ConfigError, RemoteProtocolError, StateError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.merge import layout
 from swarmp2p.merge.feedback import encode_int8_update
@@ -118,14 +118,21 @@ class Vectors:
 
     def refuse_used(self, store: ChunkSource, root: bytes) -> None:
         """ROUND-003: raise ConfigError where the genesis model's optimiser has begun already."""
-        model = self._model(store, root)
+        what = f"the run's genesis model {root.hex()}"
+        todo = (
+            "this node takes no part in the run; its owner has to deploy it again and to post the"
+            " root of a model whose optimiser has not begun"
+        )
+        try:
+            model = self._model(store, root)
+        except RemoteProtocolError as error:
+            raise ConfigError(f"{what} is none: {error}; {todo}") from None
         state = any(vector.any() for vector in model.state)
         if state or model.steps:
             raise ConfigError(
-                f"the run's genesis model {root.hex()} has an optimiser with {model.steps} steps"
-                f" and {'a state' if state else 'no state'}; expected 0 steps and a state of zeros."
-                " This node takes no part: the run's owner has to deploy the run again and post the"
-                " root of a model whose optimiser has not begun"
+                f"{what} has an optimiser of {model.steps} steps with"
+                f" {'a state' if state else 'no state'}; expected 0 steps and a state of zeros;"
+                f" {todo}"
             )
 
     def holds_model(self, store: Store, root: bytes) -> bool:
