@@ -59,9 +59,7 @@ def whole(
         stat=stat,
         uniform=terms.weights == "uniform",
     )
-    integers = merge_integers(
-        [integers for _, integers in decoded], terms.integers, model.integers
-    )
+    integers = merge_integers([integers for _, integers in decoded], terms.integers, model.integers)
     steps = optimiser.step(result.vector, model.floats, model.state, model.steps, stat=stat)
     merged = Model(result.vector, integers, model.state, steps)
     return merkle.blob_root(encode_model(vectors.schema, merged, optimiser, terms.rounds))
@@ -134,3 +132,150 @@ def test_merge__needs_base_result_and_a_few_chunks_whatever_the_number_of_update
     assert judging <= 6_000_000
 
 
+def spoilt(vectors: Vectors, kept: MemoryStore, chunks: list[bytes]) -> bytes:
+    """The root of an update of these chunks, kept as if it had come from a peer."""
+    tree = merkle.MerkleTree([merkle.leaf_hash(index, data) for index, data in enumerate(chunks)])
+    for index, data in enumerate(chunks):
+        kept.put_chunk(tree.root, index, data, tree.proof(index))
+    assert tuple(map(len, chunks)) == vectors.update_sizes
+    return tree.root
+
+
+def patched(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+NAN = np.float32(np.nan).tobytes()
+MINUS = np.float32(-1).tobytes()
+# In the second chunk 'weight' comes after 60 elements of 'drift'.
+FAULTS = [
+    ("fp32", 1, 4 * 61, NAN, Code.NON_FINITE, "tensor 'weight', element 1 is nan"),
+    ("bf16", 1, 2 * 61, b"\x80\x7f", Code.NON_FINITE, "tensor 'weight', element 1 is inf"),
+    ("fp16", 0, 2 * 39, b"\x01\xfc", Code.NON_FINITE, "tensor 'average', element 39 is nan"),
+    ("int8", 0, 0, MINUS, Code.MALFORMED, "the block at tensor 'average', element 0 is -1.0"),
+    ("int8", 1, 4 + 61, b"\x80", Code.MALFORMED, "tensor 'weight', element 1 is -128"),
+    ("int8", 1, 4100, NAN, Code.NON_FINITE, "tensor 'weight', element 4036 is nan"),
+    ("fp32", 2, 8, b"\xc8\0", Code.MALFORMED, "tensor 'age', element 1 is 200; i8 holds"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "chunk", "at", "new", "code", "message"), FAULTS)
+def test_an_unusable_update__is_refused_by_name_when_it_comes_and_when_it_is_merged(
+    encoding: str, chunk: int, at: int, new: bytes, code: Code, message: str
+) -> None:
+    vectors, kept = made(encoding=encoding), store()
+    begin = params(1)
+    blob = vectors.first_model(begin)
+    blob.keep(kept)
+    good = vectors.encode_update(kept, blob.root, near(begin, 1)).blob
+    good.keep(kept)
+    vectors.verify(kept, good.root, blob.root, "site-0")
+    chunks = raw(kept, good.root, len(vectors.update_sizes))
+    chunks[chunk] = patched(chunks[chunk], at, new)
+    bad = spoilt(vectors, kept, chunks)
+    named = [("site-0", good.root), ("site-1", bad)]
+    for refused in (
+        partial(vectors.verify, kept, bad, blob.root, "site-1"),
+        partial(vectors.merge, kept, blob.root, named, [1, 1]),
+    ):
+        with pytest.raises(RemoteProtocolError, match=message) as caught:
+            refused()
+        assert caught.value.code == code
+        assert str(caught.value).startswith("the update of site-1: ")
+
+
+@pytest.mark.parametrize("rule", ["cclip", "geometric_median", "krum", "nnm+krum"])
+def test_a_merge_that_cannot_measure__names_who_is_too_far_and_where(rule: str) -> None:
+    vectors, kept = made(SMALL, rule=rule), store()
+    begin = params(1, SMALL)
+    blob = vectors.first_model({**begin, "weight": np.full(5, -3e38, np.float32)})
+    blob.keep(kept)
+    far = np.array([0, 0, 3e38, 0, 0], np.float32)
+    updates = [{**begin, "weight": far * factor} for factor in map(np.float32, (0, 1, 1, 1, 0))]
+    # statistics count for no distance
+    updates[0]["mean"] = np.full(2, 3e38, np.float32)
+    named = keep_updates(vectors, kept, blob.root, updates)
+    where = r"\(tensor 'weight', element 2 is 3[\d.]+e\+38, the base's is -3[\d.]+e\+38\)"
+    want = rf"that of site-1 {where}, that of site-2 {where}, that of site-3 {where}$"
+    with pytest.raises(MergeError, match=want):
+        vectors.merge(kept, blob.root, named, [1] * 5)
+
+
+def test_a_merge_refused_for_another_reason__blames_nobody() -> None:
+    vectors, kept = made(SMALL, rule="krum"), store()
+    blob = vectors.first_model(params(1, SMALL))
+    blob.keep(kept)
+    named = keep_updates(vectors, kept, blob.root, [params(2, SMALL)])
+    with pytest.raises(MergeError, match="there are 1$"):
+        vectors.merge(kept, blob.root, named, [1])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value", "message"),
+    [
+        ("fp16", 70_000.0, "fp16: our own parameters: tensor 'weight', element 2 is too large"),
+        ("bf16", 3.4e38, "bf16: our own parameters: tensor 'weight', element 2 is too large"),
+        ("int8", 2e38, "int8: our own parameters: tensor 'weight', element 2 is 1.9"),
+        ("int8", np.inf, "our own parameters: tensor 'weight', element 2 is inf"),
+    ],
+)
+def test_parameters_that_an_encoding_cannot_hold__are_refused_by_tensor_with_what_to_do(
+    encoding: str, value: float, message: str
+) -> None:
+    vectors, kept = made(SMALL, encoding=encoding), store()
+    begin = params(1, SMALL)
+    blob = vectors.first_model(begin)
+    blob.keep(kept)
+    begin["weight"][2] = value
+    with pytest.raises(MergeError, match=message) as refused:
+        vectors.encode_update(kept, blob.root, begin)
+    assert np.isinf(value) or "encoding fp32" in str(refused.value)
+
+
+def test_a_chunk_that_is_gone__is_no_fault_of_the_updates_owner() -> None:
+    vectors, kept = made(SMALL, encoding="int8"), store()
+    begin = params(1, SMALL)
+    blob = vectors.first_model(begin)
+    blob.keep(kept)
+    named = keep_updates(vectors, kept, blob.root, [begin])
+    assert vectors.can_verify(kept, blob.root)
+    kept.drop_blob(blob.root)
+    assert not vectors.can_verify(kept, blob.root)
+    for gone in (
+        partial(vectors.verify, kept, named[0][1], blob.root, "site-0"),
+        partial(vectors.encode_update, kept, blob.root, begin),
+        partial(vectors.merge, kept, blob.root, named, [1]),
+        partial(vectors.load, kept, blob.root),
+    ):
+        with pytest.raises(StateError, match=f"chunk 0 of blob {blob.root.hex()[:16]} is gone"):
+            gone()
+
+
+@pytest.mark.parametrize("change", ["steps", "state", "negative"])
+def test_a_genesis_model__whose_optimiser_has_begun_is_refused(change: str) -> None:
+    vectors, kept = made(SMALL, optimiser="fedadam"), store()
+    first = vectors.first_model(params(1, SMALL))
+    first.keep(kept)
+    vectors.refuse_used(kept, first.root)
+    optimiser = optimiser_named("fedadam")
+    model = decode_model(SMALL, optimiser, 9, [bytes(chunk) for chunk in first.chunks])
+    if change == "steps":
+        model = replace(model, steps=1)
+    else:
+        model.state[1][0] = 1e-45
+    chunks = [bytes(chunk) for chunk in encode_model(SMALL, model, optimiser, 9)]
+    if change == "negative":
+        chunks[3] = patched(chunks[3], 0, MINUS)
+    tree = merkle.MerkleTree([merkle.leaf_hash(index, data) for index, data in enumerate(chunks)])
+    for index, data in enumerate(chunks):
+        kept.put_chunk(tree.root, index, data, tree.proof(index))
+    said = {"steps": "1 steps with no state", "state": "0 steps with a state", "negative": "-1.0"}
+    with pytest.raises(ConfigError, match=said[change]) as refused:
+        vectors.refuse_used(kept, tree.root)
+    assert tree.root.hex() in str(refused.value)
+
+
+def test_zeros__are_the_model_whose_root_the_manifest_names() -> None:
+    for optimiser in optimiser_names():
+        vectors = made(SCHEMA, optimiser=optimiser, encoding="int8")
+        assert vectors.zeros().root == vectors._manifest.init_root
