@@ -35,10 +35,10 @@ class AuditedRound:
 class ChunkFolders:
     """Chunks from all nodes' stores; one that fails its proof is passed over."""
 
-    def __init__(self, folders: list[Path], chunks: int) -> None:
-        """`chunks` is how many a blob of this run has."""
+    def __init__(self, folders: list[Path], counts: frozenset[int]) -> None:
+        """`counts`: how many chunks a blob of this run may have; updates and models differ."""
         self._folders = folders
-        self._count = chunks
+        self._counts = counts
 
     def get_chunk(self, root: bytes, index: int) -> tuple[bytes, tuple[bytes, ...]] | None:
         """The first copy that belongs under the root."""
@@ -46,12 +46,18 @@ class ChunkFolders:
             kept = read_chunk(folder / root.hex() / str(index), index)
             if kept is None:
                 continue
-            try:
-                verify_chunk(root, self._count, index, kept[0], kept[1])
-            except RemoteProtocolError:
-                continue
-            return kept
+            if any(_belongs(root, count, index, kept) for count in self._counts):
+                return kept
         return None
+
+
+def _belongs(root: bytes, count: int, index: int, kept: tuple[bytes, tuple[bytes, ...]]) -> bool:
+    """Whether a chunk is that of a blob of so many."""
+    try:
+        verify_chunk(root, count, index, kept[0], kept[1])
+    except RemoteProtocolError:
+        return False
+    return True
 
 
 def audit_folder(out: Path) -> list[AuditedRound]:
@@ -66,7 +72,8 @@ def audit_folder(out: Path) -> list[AuditedRound]:
         raise ConfigError(f"{nodes[0]} is not the manifest that the run was deployed with")
     vectors = Vectors(manifest)
     folders = [node.parent / "state" / "chunks" for node in nodes]
-    auditor = _Auditor(out, manifest, ledger, ChunkFolders(folders, len(vectors.sizes)), vectors)
+    counts = frozenset({len(vectors.update_sizes), len(vectors.model_sizes)})
+    auditor = _Auditor(out, manifest, ledger, ChunkFolders(folders, counts), vectors)
     return [auditor.audit(view) for view in ledger["round"] if view["phase"] == "SEALED"]
 
 
@@ -183,7 +190,10 @@ class _Auditor:
         merged = self._vectors.merge(
             self._chunks,
             bytes.fromhex(view["base"]),
-            [bytes.fromhex(updates[peer.hex()]["root"]) for peer in order],
+            [
+                (f"peer {peer.hex()[:8]}", bytes.fromhex(updates[peer.hex()]["root"]))
+                for peer in order
+            ],
             [weights[peer] for peer in order],
         )
         return merged.blob.root.hex()

@@ -6,7 +6,7 @@ takes one chunk or any other run of elements; int8 blocks are counted from its f
 bytes are little-endian.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -34,11 +34,30 @@ _LEAST_NORMAL = np.float32(2.0**-126)
 _LARGEST_DELTA = 2.0**126  # 127 * (d / 127) may round above d, and must stay finite
 
 Buffer = bytes | bytearray | memoryview
+Name = Callable[[int], str]  # what messages call an element, by its place in what is coded
 Singles = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
+_PLAIN: Name = "element {}".format
 
 
-def encode_bf16(values: Vector) -> bytes:
+def encode_chunk(
+    values: Vector, encoding: int, base: Vector | None = None, *, name: Name = _PLAIN
+) -> bytes:
+    """One chunk of the float section in one of the smaller encodings (not fp32).
+
+    `base` are the same elements of the round's base (int8 only). Raises MergeError as the encoder
+    does, naming the element by `name`; LocalProtocolError for fp32 or a missing base.
+    """
+    if encoding == ENCODING_BF16:
+        return encode_bf16(values, name=name)
+    if encoding == ENCODING_FP16:
+        return encode_fp16(values, name=name)
+    if encoding != ENCODING_INT8 or base is None:
+        raise LocalProtocolError("bf16, fp16, or int8 with its base, is expected")
+    return encode_int8(values, base, name=name)
+
+
+def encode_bf16(values: Vector, *, name: Name = _PLAIN) -> bytes:
     """The upper 16 bits of each float32, rounded to nearest, ties to even: 2 bytes per element.
 
     values: 1-D float32. Raises MergeError for NaN, infinity and values that round to infinity.
@@ -48,7 +67,7 @@ def encode_bf16(values: Vector) -> bytes:
     scratch = np.empty(min(_STEP, values.size), np.uint32)
     for start in range(0, values.size, _STEP):
         part = values[start : start + _STEP]
-        _check_reach(values, part, start, _LARGEST_BF16, "bf16")
+        _check_reach(values, start, _LARGEST_BF16, "bf16", name)
         bits, rounded = part.view(np.uint32), scratch[: part.size]
         np.right_shift(bits, np.uint32(16), out=rounded)
         np.bitwise_and(rounded, np.uint32(1), out=rounded)
@@ -60,7 +79,7 @@ def encode_bf16(values: Vector) -> bytes:
     return out.tobytes()
 
 
-def encode_fp16(values: Vector) -> bytes:
+def encode_fp16(values: Vector, *, name: Name = _PLAIN) -> bytes:
     """IEEE binary16, rounded to nearest, ties to even, subnormals kept: 2 bytes per element.
 
     values: 1-D float32. Raises MergeError for NaN, infinity and values that round to infinity
@@ -71,7 +90,7 @@ def encode_fp16(values: Vector) -> bytes:
     with np.errstate(under="ignore"):
         for start in range(0, values.size, _STEP):
             part = values[start : start + _STEP]
-            _check_reach(values, part, start, _LARGEST_FP16, "fp16")
+            _check_reach(values, start, _LARGEST_FP16, "fp16", name)
             out[start : start + _STEP] = part
     return out.tobytes()
 
@@ -81,7 +100,7 @@ def int8_bytes(elements: int) -> int:
     return elements + _SCALE_BYTES * -(-elements // INT8_BLOCK)
 
 
-def encode_int8(values: Vector, base: Vector) -> bytes:
+def encode_int8(values: Vector, base: Vector, *, name: Name = _PLAIN) -> bytes:
     """int8 of values - base, ARITHMETIC D14: per block a float32 scale s, then q in -127..127.
 
     s = max|delta| / 127, q = rint(delta / s). values, base: 1-D float32 of one length; the last
@@ -99,22 +118,31 @@ def encode_int8(values: Vector, base: Vector) -> bytes:
             at = int8_bytes(start)
             for blocks, wire, first in _blocks(delta, out[at : at + int8_bytes(delta.size)]):
                 if not _quantise(blocks, wire):
-                    _check_values(values)
-                    _check_values(base)
+                    _check_values(values, name)
+                    _check_values(base, name)
+                    at = start + first + int(np.argmax(~(np.abs(blocks) <= _LARGEST_DELTA)))
                     raise MergeError(
-                        f"int8: a delta near element {start + first} is above 2^126; the base "
-                        "does not fit this update"
+                        f"int8: {name(at)} is {values[at]} and {base[at]} in the base: the "
+                        "difference is above 2^126, the most that int8 holds; train with smaller "
+                        "steps, or in a run with encoding fp32"
                     )
     return out.tobytes()
 
 
 def decode_into(
-    out: Vector, data: Buffer, encoding: int, base: Vector | None = None, *, first: int = 0
+    out: Vector,
+    data: Buffer,
+    encoding: int,
+    base: Vector | None = None,
+    *,
+    first: int = 0,
+    name: Name = _PLAIN,
 ) -> None:
     """Decode one chunk to `out`: 1-D, the compute dtype, as long as the chunk has elements.
 
     `base` are the same elements of the round's base (int8 only); `first` is the chunk's first
-    element, for messages. Non-finite values come out as such: the caller refuses them (CHUNK-004).
+    element: messages call an element `name(first + its place)`. Non-finite values come out as such:
+    the caller refuses them (CHUNK-004).
     Raises RemoteProtocolError(BAD_PROOF) for a wrong length, MALFORMED for what int8 cannot be
     (CHUNK-018); LocalProtocolError for doubles or a missing base.
     """
@@ -130,7 +158,7 @@ def decode_into(
     else:
         if base is None or base.dtype != np.float32 or base.shape != out.shape:
             raise LocalProtocolError("int8 is decoded onto the same elements of the base, float32")
-        _decode_int8(np.frombuffer(data, np.uint8), base, out, first)
+        _decode_int8(np.frombuffer(data, np.uint8), base, out, lambda at: name(first + at))
 
 
 def _chunk_bytes(out: Vector, encoding: int) -> int:
@@ -150,7 +178,7 @@ def _widen_bf16(halves: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint32]) ->
         np.left_shift(part, np.uint32(16), out=part)
 
 
-def _decode_int8(wire: npt.NDArray[np.uint8], base: Vector, out: Vector, first: int) -> None:
+def _decode_int8(wire: npt.NDArray[np.uint8], base: Vector, out: Vector, name: Name) -> None:
     """X = b + (s * F(q)) in binary32, each operation rounded once (spec/07-chunks)."""
     # deltas grow in memory that stays in the cache: `out` is written once, and not read
     scratch: Singles = np.empty(min(_STEP, base.size), np.float32)
@@ -159,7 +187,7 @@ def _decode_int8(wire: npt.NDArray[np.uint8], base: Vector, out: Vector, first: 
             delta = scratch[: base.size - start]
             at = int8_bytes(start)
             for blocks, rows, at_block in _blocks(delta, wire[at : at + int8_bytes(delta.size)]):
-                _expand(rows, blocks, first + start + at_block)
+                _expand(rows, blocks, start + at_block, name)
             np.add(base[start : start + _STEP], delta, out=out[start : start + _STEP])
 
 
@@ -205,7 +233,7 @@ def _quantise(delta: Singles, wire: Bytes) -> bool:
     return True
 
 
-def _expand(rows: Bytes, out: Singles, first: int) -> None:
+def _expand(rows: Bytes, out: Singles, first: int, name: Name) -> None:
     """Write s * f32(q) of blocks, one a row of `out`."""
     scale = np.ascontiguousarray(rows[:, :_SCALE_BYTES]).view("<f4")
     # CHUNK-018: infinite scales and NaN (which fmin skips) make their whole block non-finite.
@@ -213,7 +241,7 @@ def _expand(rows: Bytes, out: Singles, first: int) -> None:
         at = int(np.argmax(scale < 0))
         raise RemoteProtocolError(
             Code.MALFORMED,
-            f"int8: the scale of the block at element {first + at * INT8_BLOCK} is "
+            f"int8: the scale of the block at {name(first + at * INT8_BLOCK)} is "
             f"{scale[at, 0]}; a number of at least 0 is expected",
         )
     levels = rows[:, _SCALE_BYTES:].view(np.int8)
@@ -221,7 +249,7 @@ def _expand(rows: Bytes, out: Singles, first: int) -> None:
     if np.minimum.reduce(levels, axis=None) == -128:
         at = int(np.argmin(levels))
         raise RemoteProtocolError(
-            Code.MALFORMED, f"int8: element {first + at} is -128; -127 to 127 is expected"
+            Code.MALFORMED, f"int8: {name(first + at)} is -128; -127 to 127 is expected"
         )
     np.multiply(out, scale.astype(np.float32, copy=False), out=out)
 
@@ -234,19 +262,24 @@ def _check_type(values: Vector) -> None:
         )
 
 
-def _check_values(values: Vector) -> None:
+def _check_values(values: Vector, name: Name) -> None:
     """A block looked odd: refuse the first NaN or infinity of the vector."""
     index = first_non_finite(values)
     if index is not None:
-        raise MergeError(f"element {index} is {values[index]}; only finite values are allowed")
+        raise MergeError(f"{name(index)} is {values[index]}; only finite values are allowed")
 
 
-def _check_reach(values: Vector, part: Vector, start: int, largest: float, encoding: str) -> None:
-    """Refuse values that are not finite, and what is too large, in the part that starts there."""
+def _check_reach(values: Vector, start: int, largest: float, encoding: str, name: Name) -> None:
+    """Refuse values that are not finite, and what is too large, in the step that starts there."""
+    part = values[start : start + _STEP]
     if reach(part) > largest:
-        _check_values(values)
+        _check_values(values, name)
         at = start + int(np.argmax(np.abs(part) > largest))
-        raise MergeError(f"{encoding}: element {at} is too large for this encoding")
+        raise MergeError(
+            f"{encoding}: {name(at)} is too large for this encoding: {values[at]}, with at most "
+            f"{largest:.6g} expected; keep the parameters smaller, or train in a run with encoding "
+            "fp32"
+        )
 
 
 def _check_lengths(length: int, expected: int) -> None:

@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from swarmp2p.errors import MergeError, RemoteProtocolError
 from swarmp2p.merge import codec
+from swarmp2p.merge.stored import Buffer, StoredChunks
 from swarmp2p.merge.terms import Vector, first_non_finite
 from swarmp2p.wire.registry import CHUNK_ELEMENTS, ENCODING_FP32, Code
 from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
 
 Integers = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
-Buffer = bytes | bytearray | memoryview
 
 # What the training side hands in and gets back. NumPy has no bfloat16: such a tensor comes as
 # float32 and goes back as float32 whose values bfloat16 can hold.
@@ -95,16 +95,46 @@ def unflatten(floats: Vector, integers: Integers, schema: Schema) -> dict[str, A
     return params
 
 
-def encode_chunks(schema: Schema, floats: Vector, integers: Integers) -> list[memoryview]:
-    """The chunks of the blob in the fp32 encoding, exact (binary64 elements if any tensor is f64).
+def encode_chunks(
+    schema: Schema,
+    floats: Vector,
+    integers: Integers,
+    encoding: int = ENCODING_FP32,
+    base: Vector | None = None,
+) -> list[Buffer]:
+    """The chunks of an update in `encoding`; `base` is the base's float section (int8 only).
 
-    On little-endian machines the chunks are read-only views of the sections, not copies: leave the
-    sections unchanged while the chunks are in use. Raises MergeError for sections of a wrong length
-    or dtype, and for NaN or infinity, naming the tensor.
+    fp32 is exact (binary64 elements if any tensor is f64), and on little-endian machines its chunks
+    are read-only views of the sections, not copies: leave the sections unchanged while the chunks
+    are in use. Raises MergeError for sections of a wrong length or dtype, and, naming the tensor,
+    for NaN, infinity and what the encoding cannot hold; LocalProtocolError for an encoding the
+    schema cannot have.
     """
+    chunk_sizes(schema, encoding)  # CHUNK-019
     check_sections(floats, integers, schema)
     check_finite(floats, schema, "our own parameters")
-    return [*encode_section(floats), *encode_section(integers)]
+    if encoding == ENCODING_FP32:
+        return [*encode_section(floats), *encode_section(integers)]
+    chunks: list[Buffer] = []
+    for index, part in enumerate(chunk_slices(floats.size)):
+        near = None if base is None else base[part]
+        chunks.append(encode_float_chunk(schema, index, floats[part], encoding, near))
+    return [*chunks, *encode_section(integers)]
+
+
+def encode_float_chunk(
+    schema: Schema, index: int, values: Vector, encoding: int, base: Vector | None = None
+) -> bytes:
+    """Chunk `index` of our own float section in one of the smaller encodings.
+
+    `base` are the same elements of the base (int8 only). Raises MergeError naming the tensor.
+    """
+    start = index * CHUNK_ELEMENTS
+
+    def name(at: int) -> str:
+        return f"our own parameters: {element_name(schema, start + at)}"
+
+    return codec.encode_chunk(values, encoding, base, name=name)
 
 
 def encode_section(section: Vector | Integers) -> list[memoryview]:
@@ -131,47 +161,114 @@ def decode_chunks(
     check_sizes(chunks, chunk_sizes(schema, encoding))
     floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
     parts = chunk_slices(floats.size)
-    for part, data in zip(parts, chunks, strict=False):
+    for index, part in enumerate(parts):
         near = None if base is None else base[part]
-        codec.decode_into(floats[part], data, encoding, near, first=part.start)
-        odd = first_non_finite(floats[part])
-        if odd is not None:  # CHUNK-004
-            name = element_name(schema, part.start + odd)
-            value = floats[part.start + odd]
-            raise RemoteProtocolError(Code.NON_FINITE, f"the decoded update: {name} is {value}")
+        decode_float_chunk(schema, index, chunks[index], encoding, near, out=floats[part])
     return floats, decode_integers(schema, chunks[len(parts) :], "the decoded update")
 
 
+def decode_float_chunk(
+    schema: Schema,
+    index: int,
+    data: Buffer,
+    encoding: int = ENCODING_FP32,
+    base: Vector | None = None,
+    *,
+    whose: str = "the decoded update",
+    out: Vector | None = None,
+) -> Vector:
+    """Chunk `index` of the float section, decoded into `out` or into a new array.
+
+    `base` are the same elements of the base (int8 only). Without `out` the array is read-only where
+    the bytes are the elements. Raises RemoteProtocolError as decode_chunks does, naming the tensor
+    after `whose`.
+    """
+    start = index * CHUNK_ELEMENTS
+    elements = max(0, min(CHUNK_ELEMENTS, schema.float_elements - start))
+
+    def name(at: int) -> str:
+        return element_name(schema, at)
+
+    if out is None and encoding == ENCODING_FP32:
+        check_size(index, data, elements * compute_dtype(schema).itemsize)
+        values: Vector = np.frombuffer(data, compute_dtype(schema).newbyteorder("<"))
+        values = values.astype(compute_dtype(schema), copy=False)
+    else:
+        values = np.empty(elements, compute_dtype(schema)) if out is None else out
+        try:
+            codec.decode_into(values, data, encoding, base, first=start, name=name)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(error.code, f"{whose}: {error}") from None
+    odd = first_non_finite(values)
+    if odd is not None:  # CHUNK-004
+        raise RemoteProtocolError(
+            Code.NON_FINITE,
+            f"{whose}: {name(start + odd)} is {values[odd]}; only finite values can be merged",
+        )
+    return values
+
+
+def decode_integer_chunk(schema: Schema, index: int, data: Buffer, whose: str) -> Integers:
+    """Chunk `index` (from 0) of the integer section, a copy.
+
+    Raises RemoteProtocolError: BAD_PROOF for a wrong size, MALFORMED for a value outside its
+    tensor's dtype, naming the tensor after `whose`.
+    """
+    start = index * CHUNK_ELEMENTS
+    elements = max(0, min(CHUNK_ELEMENTS, schema.integer_elements - start))
+    check_size(index, data, elements * np.dtype(np.int64).itemsize)
+    values: Integers = np.frombuffer(data, "<i8").astype(np.int64)
+    _check_ranges(values, start, schema, whose)
+    return values
+
+
 def check_sizes(chunks: Sequence[Buffer], sizes: Sequence[int]) -> None:
-    """Raise RemoteProtocolError(BAD_PROOF) unless the chunks have these numbers of bytes."""
+    """Raise RemoteProtocolError(BAD_PROOF) unless the chunks have these numbers of bytes.
+
+    Stored ones were measured before they were kept, and are measured again when each is decoded.
+    """
     # CHUNK-003: the schema fixes all sizes; no byte is decoded before they are right.
     if len(chunks) != len(sizes):
         raise RemoteProtocolError(
             Code.BAD_PROOF, f"the blob has {len(chunks)} chunks; its schema makes {len(sizes)}"
         )
+    if isinstance(chunks, StoredChunks):
+        return
     for index, (data, size) in enumerate(zip(chunks, sizes, strict=True)):
-        if len(data) != size:
-            raise RemoteProtocolError(
-                Code.BAD_PROOF, f"chunk {index} has {len(data)} bytes; its schema makes {size}"
-            )
+        check_size(index, data, size)
+
+
+def check_size(index: int, data: Buffer, size: int) -> None:
+    """Raise RemoteProtocolError(BAD_PROOF) unless chunk `index` has so many bytes."""
+    if len(data) != size:
+        raise RemoteProtocolError(
+            Code.BAD_PROOF, f"chunk {index} has {len(data)} bytes; its schema makes {size}"
+        )
 
 
 def decode_integers(schema: Schema, chunks: Sequence[Buffer], whose: str) -> Integers:
-    """The integer section, a copy; `chunks` are its own, of the right sizes.
+    """The integer section, a copy; `chunks` are its own.
 
-    Raises RemoteProtocolError(MALFORMED) for a value outside its tensor's dtype, after `whose`.
+    Raises RemoteProtocolError as decode_integer_chunk does, after `whose`.
     """
     integers: Integers = np.empty(schema.integer_elements, np.int64)
-    for part, data in zip(chunk_slices(integers.size), chunks, strict=True):
-        integers[part] = np.frombuffer(data, "<i8")
-    check_integers(integers, schema, whose)
+    for index, part in enumerate(chunk_slices(integers.size)):
+        integers[part] = decode_integer_chunk(schema, index, chunks[index], whose)
     return integers
 
 
 def check_integers(integers: Integers, schema: Schema, whose: str) -> None:
     """Raise RemoteProtocolError(MALFORMED), naming the tensor, for a value outside its dtype."""
+    _check_ranges(integers, 0, schema, whose)
+
+
+def _check_ranges(values: Integers, start: int, schema: Schema, whose: str) -> None:
+    """check_integers for the elements of the section from `start` on."""
     for tensor, part in _parts(schema):
-        problem = None if tensor.is_float else _range_problem(integers[part], tensor)
+        low, high = max(part.start, start), min(part.stop, start + values.size)
+        if tensor.is_float or low >= high:
+            continue
+        problem = _range_problem(values[low - start : high - start], tensor, low - part.start)
         if problem is not None:  # CHUNK-018
             raise RemoteProtocolError(Code.MALFORMED, f"{whose}: {problem}")
 
@@ -259,8 +356,11 @@ def _check_section(what: str, section: Array, size: int, dtype: np.dtype[Any]) -
         )
 
 
-def _range_problem(values: Integers, tensor: TensorSpec) -> str | None:
-    """The first value that the tensor's dtype cannot hold, in words, or None."""
+def _range_problem(values: Integers, tensor: TensorSpec, first: int = 0) -> str | None:
+    """The first value that the tensor's dtype cannot hold, in words, or None.
+
+    `values` are the tensor's elements from `first` on.
+    """
     dtype = _NUMPY_DTYPES[tensor.dtype]
     low, high = 0, 1
     if tensor.dtype != "bool":
@@ -269,7 +369,7 @@ def _range_problem(values: Integers, tensor: TensorSpec) -> str | None:
     if odd.any():
         at = int(np.argmax(odd))
         return (
-            f"tensor {tensor.name!r}, element {at} is {values[at]}; {tensor.dtype} holds "
+            f"tensor {tensor.name!r}, element {first + at} is {values[at]}; {tensor.dtype} holds "
             f"{low} to {high}"
         )
     return None

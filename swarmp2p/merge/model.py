@@ -12,7 +12,8 @@ import numpy as np
 
 from swarmp2p.errors import MergeError, RemoteProtocolError
 from swarmp2p.merge import codec, layout
-from swarmp2p.merge.layout import Buffer, Integers
+from swarmp2p.merge.layout import Integers
+from swarmp2p.merge.stored import Buffer
 from swarmp2p.merge.terms import Vector, first_non_finite
 from swarmp2p.wire.registry import ENCODING_FP32, Code
 from swarmp2p.wire.tensors import Schema, model_sizes

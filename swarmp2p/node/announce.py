@@ -15,7 +15,13 @@ from swarmp2p.protocol.verdicts import Equivocation, Judgement, Verdict
 from swarmp2p.seams import Outcome, Slot
 from swarmp2p.wire.envelope import Header
 from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest
-from swarmp2p.wire.registry import KIND_UPDATE_MANIFEST, TOPIC_ANNOUNCE, WIRE_VERSION, Code
+from swarmp2p.wire.registry import (
+    ENCODINGS,
+    KIND_UPDATE_MANIFEST,
+    TOPIC_ANNOUNCE,
+    WIRE_VERSION,
+    Code,
+)
 
 REPEAT_SECONDS = 1.0
 _OUTCOMES = {
@@ -43,7 +49,11 @@ class Announcer:
         self._on_manifest = on_manifest
         self._on_equivocation = on_equivocation
         self.topic = TOPIC_ANNOUNCE + context.domain.hex()
-        self._rules = GossipRules(context.domain, context.manifest.schema.schema_hash)
+        self._rules = GossipRules(
+            context.domain,
+            context.manifest.schema.schema_hash,
+            ENCODINGS[context.manifest.encoding],
+        )
         self._view: GossipView | None = None
         self._round = 0
         self._accepted: dict[bytes, UpdateManifest] = {}

@@ -27,10 +27,7 @@ class CatchUp:
 
     async def hold(self, root: bytes, view: Callable[[], ChainView]) -> bytes:
         """Have the model under `root`, or the newer one that seals meanwhile; its root."""
-        if self._vectors.held(self._c.store, root):
-            return root
-        if root == self._c.manifest.init_root:
-            self._vectors.zeros().keep(self._c.store)
+        if self._here(root):
             return root
         self.busy = True
         try:
@@ -43,13 +40,13 @@ class CatchUp:
 
         So what was newest when we began may be gone by now.
         """
-        while not self._vectors.held(self._c.store, root):
+        while not self._vectors.holds_model(self._c.store, root):
             self._c.log("catch-up", root=root.hex())
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._fetch_model, root, nursery.cancel_scope)
                 await self._next_seal(root)
                 nursery.cancel_scope.cancel()
-            if not self._vectors.held(self._c.store, root):
+            if not self._vectors.holds_model(self._c.store, root):
                 root = view().last_root
         return root
 
@@ -58,5 +55,19 @@ class CatchUp:
         await self._until(lambda view: view.last_root != was)
 
     async def _fetch_model(self, root: bytes, whole: trio.CancelScope) -> None:
-        await self._exchange.fetch(root, self._vectors.sizes, self._c.peers_by_chance)
+        await self.fetch(root)
         whole.cancel()
+
+    async def fetch(self, root: bytes) -> None:
+        """Have the model under `root` and no other; the caller's scope bounds the time."""
+        if not self._here(root):
+            await self._exchange.fetch(root, self._vectors.model_sizes, self._c.peers_by_chance)
+
+    def _here(self, root: bytes) -> bool:
+        """Whether the model is on the disk; the manifest's zeros are written there first."""
+        if self._vectors.holds_model(self._c.store, root):
+            return True
+        if root != self._c.manifest.init_root:
+            return False
+        self._vectors.zeros().keep(self._c.store)
+        return True

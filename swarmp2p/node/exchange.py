@@ -45,6 +45,8 @@ class BlobExchange:
         self.traffic = Traffic()
         self.hidden: set[bytes] = set()
         """Roots not to be served yet: our own update before COMMIT is closed for good."""
+        self.private: set[bytes] = set()
+        """What our own store holds under a root's key and is nobody else's: never served."""
 
     async def fetch(
         self,
@@ -149,7 +151,8 @@ class BlobExchange:
     def _answer(self, provider: Provider, wanted: ChunkWanted, peer: bytes) -> None:
         # CHUNK-012: a request that comes before the reveal is answered RETRY, with no strike.
         hidden = wanted.root in self.hidden
-        kept = None if hidden else self._c.store.get_chunk(wanted.root, wanted.index)
+        open_ = not hidden and wanted.root not in self.private
+        kept = self._c.store.get_chunk(wanted.root, wanted.index) if open_ else None
         if kept is None:
             code, why = (Code.RETRY, "not revealed") if hidden else (Code.NOT_FOUND, "not here")
             self._c.refused("chunk-not-served", peer, code, why)

@@ -13,11 +13,11 @@ from swarmp2p.errors import (
     ConfigError,
     KeyMisusedError,
     LedgerUnavailableError,
-    LocalProtocolError,
     MergeError,
     ProtocolError,
     RunFinished,
     RunStopped,
+    StateError,
     TransactionRevertedError,
 )
 from swarmp2p.ledger.interface import ChainView, MemberKey, Phase
@@ -26,12 +26,14 @@ from swarmp2p.node.catch_up import CatchUp
 from swarmp2p.node.context import Context, facts_of
 from swarmp2p.node.exchange import BlobExchange
 from swarmp2p.node.faults import Faults
+from swarmp2p.node.genesis import offer_genesis
 from swarmp2p.node.hello import Greeter
 from swarmp2p.node.membership import epoch_of, key_trouble, refuse_ended_key, refuse_stranger
+from swarmp2p.node.own_update import OwnUpdates
 from swarmp2p.node.receipts import Receipt, make_receipt
 from swarmp2p.node.status import status_of
-from swarmp2p.node.steps import OwnUpdate, Steps
-from swarmp2p.node.vectors import Blob, Vectors
+from swarmp2p.node.steps import Steps
+from swarmp2p.node.vectors import Vectors
 from swarmp2p.protocol.rounds import RoundMachine, State, Step
 from swarmp2p.protocol.verdicts import Equivocation
 from swarmp2p.wire.registry import PROTOCOL_CHUNK, PROTOCOL_HELLO
@@ -56,6 +58,7 @@ class Node:
         self.faults = Faults(context, self._halt)
         self.announcer = Announcer(context, self.dispatch_pull, self._accuse)
         self.greeter = Greeter(context, lambda: epoch_of(self.view, context.me))
+        self.updates = OwnUpdates(context, self.vectors, self.exchange)
         self.steps = Steps(context, self)
         self.models = CatchUp(context, self.vectors, self.exchange, self._until)
         self._view: ChainView | None = None
@@ -237,23 +240,17 @@ class Node:
         """The model that training begins from: the run's initial or last sealed one.
 
         Posts the genesis root where none is on the chain and the manifest names it. Raises
-        ConfigError where `params` do not fit the run's schema.
+        MergeError where `params` do not fit the run's schema, ConfigError where the genesis model
+        is one that no run begins from.
         """
-        blob = self.vectors.encode(params)
+        blob = self.vectors.first_model(params)
         if self.view.genesis_root == _NO_ROOT:
-            await self._offer_genesis(blob if self._c.manifest.init != "zeros" else None)
+            zeros = self._c.manifest.init == "zeros"
+            blob = self.vectors.zeros() if zeros else blob
+            await offer_genesis(self._c, blob, self._patiently)
+        del blob  # as large as the model
         await self._until(lambda view: view.genesis_root != _NO_ROOT)
         return await self._adopt(self.view.last_root)
-
-    async def _offer_genesis(self, own: Blob | None) -> None:
-        """Post the manifest's zeros, or `own` where the manifest leaves it to the run's owner."""
-        blob = own or self.vectors.zeros()
-        blob.keep(self._c.store)
-        try:
-            await self._patiently(lambda: self._c.ledger.genesis(blob.root))
-        except TransactionRevertedError as error:
-            # Another peer was first, or the owner has yet to post it: the chain will say.
-            self._c.log("genesis-refused", why=error.reason)
 
     def due(self, step: int) -> bool:
         """Whether the run is open and `step` (from 0) ends a stretch of local steps."""
@@ -279,13 +276,22 @@ class Node:
             number = self.machine.round
             await self._over.wait()
             return await self._conclude(number, params, began)
+        await self._settle_residual()
         if self.view.last_root != self.base_root:
             return await self._resume_from_last(began)
         number, base = self.view.round.round, self.base_root
         # ID-027: without our key of the round we sign nothing for it, and sit it out.
         self.steps.update = None
         if self.signing_key is not None:
-            self.steps.update = self._prepare(number, base, params, weight, metrics)
+            try:
+                update = self.updates.prepare(number, base, params, weight, metrics or {})
+            except StateError as error:
+                if self.vectors.holds_model(self._c.store, base):
+                    raise
+                self._c.log("chunk-lost", round=number, why=str(error))
+                await self.models.fetch(base)
+                return await self.sync(params, metrics=metrics, weight=weight)
+            self.steps.update = update
         self._over = trio.Event()
         self.dispatch(self.machine.hand_in(number))
         await self._over.wait()
@@ -298,22 +304,12 @@ class Node:
         if self.view.finished:
             raise RunFinished(f"round {self.view.last_sealed_round}, the run's last, is sealed")
 
-    def _prepare(
-        self,
-        number: int,
-        base: bytes,
-        params: Mapping[str, Any],
-        weight: int | None,
-        metrics: Mapping[str, float] | None,
-    ) -> OwnUpdate:
-        weight = 1 if weight is None else weight
-        if not 1 <= weight < 2**32:
-            raise ConfigError(f"weight is {weight}; expected 1 to 2^32-1")
-        blob = self.vectors.encode(params)
-        try:
-            return self.steps.prepare(number, base, blob, weight, metrics or {})
-        except LocalProtocolError as error:
-            raise ConfigError(f"metrics {dict(metrics or {})}: {error}") from None
+    async def _settle_residual(self) -> None:
+        """After a crash: how the round of our last update ended, which no receipt has told."""
+        number = self.updates.residuals.open_round(self.view.round.round)
+        if number:
+            ended = await self._patiently(lambda: self._c.ledger.round_view(number))
+            self.updates.residuals.settle(ended)
 
     async def _conclude(
         self, number: int, params: Mapping[str, Any], began: float
@@ -326,6 +322,7 @@ class Node:
 
     def _write_receipt(self, number: int, ended: Any, began: float) -> Receipt:
         refuse_ended_key(self.view, self._c.me)
+        self.updates.residuals.settle(ended)
         merged = self.steps.merged_of(number)
         receipt = make_receipt(
             self._c,
@@ -381,6 +378,8 @@ class Node:
     async def _adopt(self, root: bytes) -> dict[str, Any]:
         """Make the sealed or initial model under `root`, or a newer one, our base."""
         root = await self.models.hold(root, lambda: self.view)
+        if root == self.view.genesis_root:
+            self.vectors.refuse_used(self._c.store, root)
         self.base_root = root
         self._c.store.put("model", root)
         return self.vectors.load(self._c.store, root)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from swarmp2p.crypto import identity
 from swarmp2p.errors import MergeError, RemoteProtocolError, StateError
 from swarmp2p.ledger.interface import Commit
 from swarmp2p.node.context import Context, bitmap_of, round_keys
-from swarmp2p.node.vectors import Blob
+from swarmp2p.node.own_update import OwnUpdate
 from swarmp2p.protocol.rounds import (
     Exchange,
     Merge,
@@ -27,55 +26,12 @@ from swarmp2p.protocol.rounds import (
     Step,
 )
 from swarmp2p.seams import Slot
-from swarmp2p.wire import canonical
-from swarmp2p.wire.messages import UpdateManifest, encode_update_manifest, metric_value
-from swarmp2p.wire.registry import ENCODING_FP32, MAX_METRICS
+from swarmp2p.wire.messages import UpdateManifest
 
 if TYPE_CHECKING:
     from swarmp2p.node.node import Node
 
 MESH_AUX = bytes(32)
-
-
-@dataclass(frozen=True)
-class OwnUpdate:
-    """This node's update of one round, as its commit slot stores it."""
-
-    round: int
-    base: bytes
-    root: bytes
-    salt: bytes
-    weight: int
-    commitment: bytes
-    metrics: tuple[tuple[str, int], ...]
-
-    def body(self) -> bytes:
-        """Canonical bytes for the guard row."""
-        return canonical.encode(
-            {
-                "base": self.base,
-                "commitment": self.commitment,
-                "metrics": [list(pair) for pair in self.metrics],
-                "root": self.root,
-                "round": self.round,
-                "salt": self.salt,
-                "weight": self.weight,
-            }
-        )
-
-
-def parse_update(body: bytes) -> OwnUpdate:
-    """Read back what `OwnUpdate.body` wrote."""
-    row = canonical.decode(body)
-    return OwnUpdate(
-        round=row["round"],
-        base=row["base"],
-        root=row["root"],
-        salt=row["salt"],
-        weight=row["weight"],
-        commitment=row["commitment"],
-        metrics=tuple((name, value) for name, value in row["metrics"]),
-    )
 
 
 @dataclass(frozen=True)
@@ -112,57 +68,12 @@ class Steps:
         """What this node computed for round `number`, if it did."""
         return self._merged if self._merged and self._merged.round == number else None
 
-    def prepare(
-        self, number: int, base: bytes, blob: Blob, weight: int, metrics: Mapping[str, float]
-    ) -> OwnUpdate:
-        """Keep the update's chunks, then reserve the commit slot for it.
-
-        Where an earlier run of this process already reserved the slot, that update is used.
-        """
-        root = blob.root
-        encoded = _encode_metrics(metrics)
-        self._node.exchange.hidden.add(root)
-        blob.keep(self._c.store)
-        salt = self._c.rng.token(32)
-        mine = OwnUpdate(
-            round=number,
-            base=base,
-            root=root,
-            salt=salt,
-            weight=weight,
-            commitment=self._commitment(number, base, root, salt),
-            metrics=encoded,
-        )
-        encode_update_manifest(self._manifest(mine))  # What cannot be sent fails here, unsigned.
-        stored = parse_update(self._c.store.reserve(Slot("commit", number, 0), mine.body()))
-        if stored != mine:
-            self._c.log("update-resumed", round=number, root=stored.root.hex())
-            self._node.exchange.hidden.add(stored.root)
-        return stored
-
     def resume(self, number: int, base: bytes) -> bool:
         """Take up the update that the commit slot of round `number` holds; whether there is one."""
-        row = self._c.store.reserved(Slot("commit", number, 0))
-        if row is None:
-            return False
-        update = parse_update(row)
-        if update.base != base or not self._node.vectors.held(self._c.store, update.root):
-            return False
-        self._c.log("update-resumed", round=number, root=update.root.hex())
-        self._node.exchange.hidden.add(update.root)
-        self.update = update
-        return True
-
-    def _manifest(self, update: OwnUpdate) -> UpdateManifest:
-        return UpdateManifest(
-            base_digest=update.base,
-            schema_hash=self._c.manifest.schema.schema_hash,
-            encoding=ENCODING_FP32,
-            root=update.root,
-            salt=update.salt,
-            weight=update.weight,
-            metrics=update.metrics,
-        )
+        update = self._node.updates.resume(number, base)
+        if update is not None:
+            self.update = update
+        return update is not None
 
     def _is_own(self, peer: bytes) -> bool:
         """Whether this is the key of our own enrolment in the current round."""
@@ -178,23 +89,6 @@ class Steps:
         mine = view.holder(self._c.me)
         stands = view.round.commits.get(mine.index) if mine else None
         return stands == Commit(update.commitment, update.weight)
-
-    def _opens(self, update: OwnUpdate) -> bool:
-        """Whether our key opens its commitment: one made under a key that has ended nobody can."""
-        ours = self._commitment(update.round, update.base, update.root, update.salt)
-        return ours == update.commitment
-
-    def _commitment(self, number: int, base: bytes, root: bytes, salt: bytes) -> bytes:
-        return identity.commitment(
-            self._c.domain,
-            number,
-            0,
-            self._c.me,
-            base,
-            self._c.manifest.schema.schema_hash,
-            root,
-            salt,
-        )
 
     async def take(self, step: Step) -> None:
         """Carry out one step. Raises LedgerError where the chain does not take it."""
@@ -235,8 +129,8 @@ class Steps:
             return
         self._node.exchange.hidden.discard(update.root)
         key = self._node.signing_key
-        if key is not None and self._opens(update):
-            self._node.announcer.reveal(step.round, self._manifest(update), key.epoch)
+        if key is not None and self._node.updates.opens(update):
+            self._node.announcer.reveal(step.round, self._node.updates.manifest(update), key.epoch)
         else:  # ID-027: whoever has what our ended key signed passes it on.
             self._c.log("not-revealed", round=step.round, why="committed under an ended key")
         for peer in step.roster:
@@ -245,31 +139,42 @@ class Steps:
 
     async def pull(self, peer: bytes) -> None:
         """Fetch a roster member's update once its manifest is known; then count it as held."""
-        update = self.update if self._is_own(peer) else None
-        manifest = update or self._node.announcer.manifest_of(peer)
-        if manifest is None or peer in self._pulls:
+        source = self._source(peer)
+        if source is None or peer in self._pulls:
             return
+        base, root = _base_and_root(source)
         number = self._node.view.round.round
         with trio.CancelScope() as scope:
             self._pulls[peer] = scope
             try:
-                await self._fetch_whole(peer, manifest.root)
+                await self._fetch_whole(peer, root, base)
             except RemoteProtocolError as error:
                 self._c.refused("update-unusable", peer, error.code, str(error), round=number)
                 return
             finally:
                 self._pulls.pop(peer, None)
-            self._c.log("update-held", peer=peer.hex(), round=number, root=manifest.root.hex())
+            self._c.log("update-held", peer=peer.hex(), round=number, root=root.hex())
             self._node.dispatch(self._node.machine.note_held(number, peer))
 
-    async def _fetch_whole(self, peer: bytes, root: bytes) -> None:
-        """Fetch and check; a chunk that rotted on the disk is fetched again."""
+    def _source(self, peer: bytes) -> "OwnUpdate | UpdateManifest | None":
+        """What names the update of a member of the roster."""
+        if self._is_own(peer) and self.update is not None:
+            return self.update
+        return self._node.announcer.manifest_of(peer)
+
+    async def _fetch_whole(self, peer: bytes, root: bytes, base: bytes) -> None:
+        """Fetch and check; a chunk that rotted on the disk, also of the base, is fetched again."""
+        node, store = self._node, self._c.store
         while True:
-            await self._node.exchange.fetch(
-                root, self._node.vectors.sizes, lambda: self._providers(peer)
+            await node.exchange.fetch(
+                root, node.vectors.update_sizes, lambda: self._providers(peer)
             )
+            if self.update is not None:
+                await node.models.fetch(base)
+            elif not node.vectors.can_verify(store, base):
+                return  # whoever takes no part only passes it on, and judges nothing
             try:
-                self._node.vectors.verify(self._c.store, root)
+                node.vectors.verify(store, root, base, self._c.name(peer))
             except StateError as error:
                 self._c.log("chunk-lost", peer=peer.hex(), root=root.hex(), why=str(error))
             else:
@@ -290,15 +195,15 @@ class Steps:
         update = self.update
         if update is None or update.round != step.round:
             return
-        sources: list[OwnUpdate | UpdateManifest] = []
-        for peer in step.roster:
-            source = update if self._is_own(peer) else self._node.announcer.manifest_of(peer)
-            if source is None:  # Cannot be: held follows an accepted manifest.
-                return
-            sources.append(source)
-        roots, weights = [s.root for s in sources], [s.weight for s in sources]
+        found = [self._source(peer) for peer in step.roster]
+        sources = [source for source in found if source is not None]
+        if len(sources) != len(found):  # Cannot be: held follows an accepted manifest.
+            return
+        names = [self._c.name(peer) for peer in step.roster]
+        updates = [(name, s.root) for name, s in zip(names, sources, strict=True)]
+        weights = [s.weight for s in sources]
         try:
-            result = self._node.vectors.merge(self._c.store, update.base, roots, weights)
+            result = self._node.vectors.merge(self._c.store, update.base, updates, weights)
         except (MergeError, RemoteProtocolError) as error:
             # A roster outside the rule's range: nobody attests, and the round ends void.
             self._c.log("merge-refused", round=step.round, why=str(error))
@@ -351,6 +256,7 @@ class Steps:
         if first <= 1:
             return
         kept = {self._node.view.last_root, self._node.base_root}
+        kept |= self._node.updates.residuals.names()
         for one in range(first, number + 1):
             row = store.get(f"blobs/{one}") or b""
             kept |= {row[start : start + 32] for start in range(0, len(row), 32)}
@@ -376,8 +282,6 @@ class Steps:
         self._node.round_over()
 
 
-def _encode_metrics(metrics: Mapping[str, float]) -> tuple[tuple[str, int], ...]:
-    """The first 16 by name, as the announcement carries them."""
-    return tuple(
-        (name, metric_value(value)) for name, value in sorted(metrics.items())[:MAX_METRICS]
-    )
+def _base_and_root(source: OwnUpdate | UpdateManifest) -> tuple[bytes, bytes]:
+    base = source.base if isinstance(source, OwnUpdate) else source.base_digest
+    return base, source.root

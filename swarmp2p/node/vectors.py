@@ -1,25 +1,39 @@
-"""Models as the node handles them: parameters <-> chunks, and the run's merge over held chunks."""
+"""Models and updates as the node handles them: parameters <-> chunks, and the run's merge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from swarmp2p.crypto import merkle
-from swarmp2p.errors import StateError
+from swarmp2p.errors import ConfigError, RemoteProtocolError, StateError
 from swarmp2p.manifest import RunManifest
-from swarmp2p.merge import layout, rules
-from swarmp2p.merge.integers import merge_integers
+from swarmp2p.merge import layout
+from swarmp2p.merge.feedback import encode_int8_update
+from swarmp2p.merge.model import Model, decode_model, encode_model
+from swarmp2p.merge.next_model import (
+    KeptUpdate,
+    Recipe,
+    first_model,
+    next_model,
+    verify_update,
+)
+from swarmp2p.merge.optimisers import optimiser_named
+from swarmp2p.merge.rules import rule_named
+from swarmp2p.merge.stored import StoredChunks
 from swarmp2p.seams import ChunkSource, Store
-from swarmp2p.wire.tensors import chunk_sizes
+from swarmp2p.wire.registry import ENCODING_INT8, ENCODINGS
+from swarmp2p.wire.tensors import chunk_sizes, model_sizes
 
 Params = Mapping[str, Any]
+Chunk = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True)
 class Blob:
     """Encoded chunks with their Merkle tree."""
 
-    chunks: Sequence[bytes | memoryview]
+    chunks: Sequence[Chunk]
     tree: merkle.MerkleTree
 
     @property
@@ -36,6 +50,14 @@ class Blob:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """An update of our own; `lost` are the float32 chunks of what int8 rounded off, if any."""
+
+    blob: Blob
+    lost: Sequence[Chunk] = ()
+
+
+@dataclass(frozen=True)
 class Merged:
     """What a merge gave, for the receipt and the chunk store."""
 
@@ -46,70 +68,154 @@ class Merged:
 
 
 class Vectors:
-    """The run's schema, encoding and merge rule."""
+    """The run's schema and encoding, and how its next model is made.
+
+    An *update* has the run's encoding; a *model* is what a seal or genesis names: exact, with the
+    server optimiser's state.
+    """
 
     def __init__(self, manifest: RunManifest) -> None:
-        """`manifest` fixes all three."""
+        """Raises MergeError for a rule or optimiser that this node does not have (ROUND-064)."""
         self._manifest = manifest
         self.schema = manifest.schema
-        self.sizes = chunk_sizes(manifest.schema)
-        self._rule = rules.rule_named(manifest.rule, manifest.rule_params)
+        self.encoding = ENCODINGS[manifest.encoding]
+        optimiser = optimiser_named(
+            manifest.optimiser, manifest.optimiser_params, layout.compute_dtype(self.schema)
+        )
+        self._recipe = Recipe(
+            schema=self.schema,
+            encoding=self.encoding,
+            rule=rule_named(manifest.rule, manifest.rule_params),
+            integers=manifest.integers,
+            optimiser=optimiser,
+            uniform=manifest.weights == "uniform",
+        )
+        self.update_sizes = chunk_sizes(self.schema, self.encoding)
+        self.model_sizes = model_sizes(self.schema, optimiser.vectors)
 
-    def encode(self, params: Params) -> Blob:
-        """Parameters as chunks. Raises MergeError naming the tensor that does not fit."""
-        return _blob(layout.encode_chunks(self.schema, *layout.flatten(params, self.schema)))
+    # -- models --------------------------------------------------------------------------------
+
+    def first_model(self, params: Params) -> Blob:
+        """The model to begin a run from: parameters, and a state of zeros (ROUND-003).
+
+        Raises MergeError naming the tensor that does not fit.
+        """
+        floats, integers = layout.flatten(params, self.schema)
+        return self._model_blob(first_model(floats, integers, self._recipe.optimiser))
 
     def zeros(self) -> Blob:
         """The model of all zeros."""
-        return _blob([bytes(size) for size in self.sizes])
-
-    def verify(self, store: ChunkSource, root: bytes) -> None:
-        """Refuse a whole blob that holds a value no merge takes. Raises RemoteProtocolError.
-
-        ROUND-021: held means every chunk verified, finite and decodable; nothing else refuses.
-        """
-        self._vectors(store, root)
+        zeros = {size: bytes(size) for size in self.model_sizes}
+        return _blob([zeros[size] for size in self.model_sizes])
 
     def load(self, store: ChunkSource, root: bytes) -> dict[str, Any]:
-        """The parameters of a blob that is held in full. Raises StateError."""
-        return layout.unflatten(*self._vectors(store, root), self.schema)
+        """The parameters of a model that is held in full: training sees nothing of its state.
 
-    def held(self, store: Store, root: bytes) -> bool:
-        """Whether every chunk of the blob is kept."""
-        return len(store.chunks(root)) == len(self.sizes)
+        Raises StateError for a chunk that is gone, RemoteProtocolError for no model (CHUNK-022).
+        """
+        model = self._model(store, root)
+        return layout.unflatten(model.floats, model.integers, self.schema)
+
+    def refuse_used(self, store: ChunkSource, root: bytes) -> None:
+        """ROUND-003: raise ConfigError where the genesis model's optimiser has begun already."""
+        what = f"the run's genesis model {root.hex()}"
+        todo = (
+            "this node takes no part in the run; its owner has to deploy it again and to post the"
+            " root of a model whose optimiser has not begun"
+        )
+        try:
+            model = self._model(store, root)
+        except RemoteProtocolError as error:
+            raise ConfigError(f"{what} is none: {error}; {todo}") from None
+        state = any(vector.any() for vector in model.state)
+        if state or model.steps:
+            raise ConfigError(
+                f"{what} has an optimiser of {model.steps} steps with"
+                f" {'a state' if state else 'no state'}; expected 0 steps and a state of zeros;"
+                f" {todo}"
+            )
+
+    def holds_model(self, store: Store, root: bytes) -> bool:
+        """Whether every chunk of the model is kept."""
+        return len(store.chunks(root)) == len(self.model_sizes)
+
+    # -- updates -------------------------------------------------------------------------------
+
+    def encode_update(
+        self,
+        store: ChunkSource,
+        base: bytes,
+        params: Params,
+        residual: Sequence[Chunk] | None = None,
+    ) -> Encoded:
+        """Parameters in the run's encoding; int8 adds `residual`, an earlier `lost`, to them.
+
+        `base` is the root of the round's base. Raises MergeError naming the tensor that does not
+        fit, and StateError where int8 finds a chunk of the base gone.
+        """
+        floats, integers = layout.flatten(params, self.schema)
+        if self.encoding != ENCODING_INT8:
+            chunks = layout.encode_chunks(self.schema, floats, integers, self.encoding)
+            return Encoded(_blob(chunks))
+        load, extra = partial(_kept, store, base), residual.__getitem__ if residual else None
+        made = encode_int8_update(self.schema, floats, integers, load, extra)
+        return Encoded(_blob(made.chunks), made.lost)
+
+    def holds_update(self, store: Store, root: bytes) -> bool:
+        """Whether every chunk of the update is kept."""
+        return len(store.chunks(root)) == len(self.update_sizes)
+
+    def can_verify(self, store: Store, base: bytes) -> bool:
+        """Whether what `verify` reads beside the update is kept."""
+        return self.encoding != ENCODING_INT8 or self.holds_model(store, base)
+
+    def verify(self, store: ChunkSource, root: bytes, base: bytes, name: str) -> None:
+        """Refuse a whole update that holds a value no merge takes. Raises RemoteProtocolError.
+
+        `name` is whose it is, for the message. ROUND-021: held means every chunk verified, finite
+        and decodable; nothing else refuses. Raises StateError where a chunk is gone.
+        """
+        update = KeptUpdate(name, partial(_kept, store, root))
+        verify_update(self._recipe, update, partial(_kept, store, base))
 
     def merge(
-        self, store: ChunkSource, base: bytes, roots: Sequence[bytes], weights: Sequence[int]
+        self,
+        store: ChunkSource,
+        base: bytes,
+        updates: Sequence[tuple[str, bytes]],
+        weights: Sequence[int],
     ) -> Merged:
-        """Merge the updates under `roots` (roster order) onto the model under `base`."""
-        floats, _ = self._vectors(store, base)
-        updates = [self._vectors(store, root) for root in roots]
-        result = rules.merge(
-            [update[0] for update in updates],
-            floats,
-            weights,
-            self._rule,
-            stat=layout.stat_slices(self.schema),
-            uniform=self._manifest.weights == "uniform",
-        )
-        whole = merge_integers([update[1] for update in updates])
+        """Merge the updates, each (whose, root) in roster order, onto the model under `base`.
+
+        Raises MergeError or RemoteProtocolError, naming whose update and which tensor, where there
+        is no merge; StateError where a chunk is gone.
+        """
+        kept = [KeptUpdate(name, partial(_kept, store, root)) for name, root in updates]
+        model, result = next_model(self._recipe, self._model(store, base), kept, weights)
         return Merged(
-            _blob(layout.encode_chunks(self.schema, result.vector, whole)),
+            self._model_blob(model),
             tuple(result.weights_used),
             tuple(result.coefficients),
             tuple(result.outliers),
         )
 
-    def _vectors(self, store: ChunkSource, root: bytes) -> tuple[Any, Any]:
-        chunks = []
-        for index in range(len(self.sizes)):
-            kept = store.get_chunk(root, index)
-            if kept is None:
-                raise StateError(f"chunk {index} of blob {root.hex()[:16]} is gone from the state")
-            chunks.append(kept[0])
-        return layout.decode_chunks(self.schema, chunks)
+    def _model(self, store: ChunkSource, root: bytes) -> Model:
+        chunks = StoredChunks(len(self.model_sizes), partial(_kept, store, root))
+        return decode_model(self.schema, self._recipe.optimiser, self._manifest.rounds, chunks)
+
+    def _model_blob(self, model: Model) -> Blob:
+        rounds = self._manifest.rounds
+        return _blob(encode_model(self.schema, model, self._recipe.optimiser, rounds))
 
 
-def _blob(chunks: Sequence[bytes | memoryview]) -> Blob:
+def _kept(store: ChunkSource, root: bytes, index: int) -> bytes:
+    """A chunk's bytes from the store."""
+    kept = store.get_chunk(root, index)
+    if kept is None:
+        raise StateError(f"chunk {index} of blob {root.hex()[:16]} is gone from the state")
+    return kept[0]
+
+
+def _blob(chunks: Sequence[Chunk]) -> Blob:
     leaves = [merkle.leaf_hash(index, chunk) for index, chunk in enumerate(chunks)]
     return Blob(chunks, merkle.MerkleTree(leaves))

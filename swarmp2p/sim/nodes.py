@@ -17,6 +17,7 @@ from swarmp2p.crypto import identity
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.errors import NotEnrolledError, RunError
 from swarmp2p.manifest import RunManifest
+from swarmp2p.merge import layout
 from swarmp2p.node.context import Context
 from swarmp2p.node.node import Node
 from swarmp2p.node.receipts import Receipt
@@ -136,7 +137,9 @@ class SimWorld:
 
     def zeros(self) -> dict[str, Any]:
         """Parameters of the manifest's shape."""
-        return {s.name: np.zeros(s.shape, np.float32) for s in self.manifest.schema.tensors}
+        schema = self.manifest.schema
+        floats = np.zeros(schema.float_elements, layout.compute_dtype(schema))
+        return layout.unflatten(floats, np.zeros(schema.integer_elements, np.int64), schema)
 
     async def run(self, block_seconds: float = 1.0) -> None:
         """Mine blocks until cancelled."""

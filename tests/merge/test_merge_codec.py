@@ -169,7 +169,7 @@ def test_int8__never_uses_minus_128_and_refuses_what_does_not_fit(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (struct.pack("<fbb", -1.0, 0, 0), "scale of the block at element 0 is -1.0"),
+        (struct.pack("<fbb", -1.0, 0, 0), "scale of the block at tensor 'w', element 0 is -1.0"),
         (struct.pack("<fbb", float("nan"), 0, 0), "element 0 is nan"),
         (struct.pack("<fbb", float("inf"), 0, 0), "element 0 is nan"),
         (struct.pack("<fbb", 1.0, 0, -128), "element 1 is -128"),

@@ -10,8 +10,8 @@ from test_runs import assert_same_end, finish, manifest, train
 from swarmp2p.crypto.keys import Secret
 from swarmp2p.errors import ConfigError, LedgerUnavailableError
 from swarmp2p.key_archive import KeyArchive, decode_archive, encode_archive
+from swarmp2p.node.own_update import parse_update
 from swarmp2p.node.receipts import make_receipt
-from swarmp2p.node.steps import parse_update
 from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.sim.store import MemoryDisk
@@ -144,11 +144,11 @@ async def test_a_chunk_that_is_gone_at_the_merge__is_fetched_again(autojump_cloc
         vectors = victim.node.vectors
         merge = vectors.merge
 
-        def lose_one_first(store, base, roots, weights):
+        def lose_one_first(store, base, updates, weights):
             vectors.merge = merge
             mine = victim.node.steps.update.root
-            victim.disk.chunks.pop(next(root for root in roots if (root == mine) is own))
-            return merge(store, base, roots, weights)
+            victim.disk.chunks.pop(next(root for _, root in updates if (root == mine) is own))
+            return merge(store, base, updates, weights)
 
         vectors.merge = lose_one_first
         await finish(world, range(4))

@@ -10,7 +10,7 @@ from test_runs import assert_same_end, finish, manifest, train
 
 from swarmp2p.errors import DeepReorganisationError, LedgerUnavailableError
 from swarmp2p.ledger.interface import Phase
-from swarmp2p.node.steps import parse_update
+from swarmp2p.node.own_update import parse_update
 from swarmp2p.seams import Slot
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.wire.envelope import decode_envelope
@@ -64,7 +64,9 @@ async def fetch_from(world, getter, provider, root):
     """The getter forgets a blob and asks one provider only."""
     node = world.peers[getter].node
     node._c.store.drop_blob(root)
-    await node.exchange.fetch(root, node.vectors.sizes, lambda: [world.peers[provider].key.public])
+    await node.exchange.fetch(
+        root, node.vectors.update_sizes, lambda: [world.peers[provider].key.public]
+    )
 
 
 async def test_a_slot__has_its_row_and_its_chunks_on_the_disk_before_anything_of_it_leaves(

@@ -192,7 +192,9 @@ async def test_an_answer_code__counts_as_its_class_and_only_retry_itself_is_wait
         blob.keep(holder.node._c.store)
         providers = [refuser.key.public, holder.key.public]
         began = trio.current_time()
-        await getter.node.exchange.fetch(blob.root, getter.node.vectors.sizes, lambda: providers)
+        await getter.node.exchange.fetch(
+            blob.root, getter.node.vectors.update_sizes, lambda: providers
+        )
         assert (trio.current_time() - began >= RETRY_SECONDS) == waits
         (row,) = lines(getter, "chunk-refused")
         assert (row["code"], row["peer"]) == (treated, refuser.key.public.hex())

@@ -205,7 +205,7 @@ async def test_a_commit_of_a_key_that_ended_since__is_never_revealed(autojump_cl
 
 def second_body(world, liar):
     """The liar's manifest of the open round again: it opens the commitment as the first does."""
-    first = liar.node.steps._manifest(liar.node.steps.update)
+    first = liar.node.updates.manifest(liar.node.steps.update)
     changed = replace(first, metrics=(("forged", 1 << 63),))
     number = world.chain.contract.now.number
     header = Header(KIND_UPDATE_MANIFEST, WIRE_VERSION, 0, number, 0, 0, liar.key.public)

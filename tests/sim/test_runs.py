@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import trio
 
+from swarmp2p.crypto import merkle
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.manifest import RunManifest
+from swarmp2p.node.vectors import Blob
 from swarmp2p.protocol.repeats import decode_equivocation, verify_equivocation
 from swarmp2p.sim.nodes import open_world
 from swarmp2p.wire.envelope import Header
@@ -187,19 +189,15 @@ async def test_a_nan_update__is_held_by_nobody_and_its_sender_leaves(autojump_cl
         peer = world.peers[3]
         while peer.node is None:
             await trio.sleep(0.01)
-        encode = peer.node.vectors.encode
+        encode = peer.node.vectors.encode_update
         nan = np.full(6, np.nan, np.float32).tobytes()
 
-        def lie(params):
-            blob = encode(params)
-            if params["weight"][0] == 0:
-                return blob
-            from swarmp2p.crypto import merkle  # noqa: PLC0415 - used by this liar alone
-            from swarmp2p.node.vectors import Blob  # noqa: PLC0415
+        def lie(store, base, params):
+            made = encode(store, base, params)
+            tree = merkle.MerkleTree([merkle.leaf_hash(0, nan)])
+            return replace(made, blob=Blob([nan], tree))
 
-            return Blob([nan], merkle.MerkleTree([merkle.leaf_hash(0, nan)]))
-
-        peer.node.vectors.encode = lie
+        peer.node.vectors.encode_update = lie
         await finish(world, range(3))
         assert_same_end(world.peers[:3])
         assert world.peers[0].receipts[0].missing == ("site-3",)
