@@ -160,7 +160,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("encoding", "chunk", "at", "new", "code", "message"), FAULTS)
-def test_an_unusable_update__is_refused_by_name_when_it_comes_and_when_it_is_merged(
+def test_an_unusable_update__is_refused_by_name_when_it_comes_and_when_it_is_merged(  # noqa: PLR0917 - one per column of the table
     encoding: str, chunk: int, at: int, new: bytes, code: Code, message: str
 ) -> None:
     vectors, kept = made(encoding=encoding), store()
@@ -206,7 +206,7 @@ def test_a_merge_refused_for_another_reason__blames_nobody() -> None:
     blob = vectors.first_model(params(1, SMALL))
     blob.keep(kept)
     named = keep_updates(vectors, kept, blob.root, [params(2, SMALL)])
-    with pytest.raises(MergeError, match="there are 1$"):
+    with pytest.raises(MergeError, match=r"there are 1$"):
         vectors.merge(kept, blob.root, named, [1])
 
 

@@ -5,7 +5,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 import trio
-from test_lifecycle import ready_world, spoil
+from test_lifecycle import ready_world
 from test_runs import assert_same_end, finish, shared
 
 from swarmp2p.crypto import merkle
@@ -25,7 +25,7 @@ SCHEMA = Schema(
         TensorSpec("weight", "f32", (5,)),
     )
 )
-PAIRS = [*zip(cycle(ENCODINGS), [name for name in optimiser_names() for _ in ENCODINGS])]  # noqa: B905
+PAIRS = [*zip(cycle(ENCODINGS), [name for name in optimiser_names() for _ in ENCODINGS])]
 
 
 def manifest(**changes):
@@ -148,7 +148,7 @@ async def given_genesis(world, change):
     tree = merkle.MerkleTree([merkle.leaf_hash(index, data) for index, data in enumerate(chunks)])
     for index, data in enumerate(chunks):
         node.context.store.put_chunk(tree.root, index, data, tree.proof(index))
-    await node.context.ledger.genesis(tree.root)
+    world.chain.contract.genesis(tree.root, owner=True)
     return tree.root
 
 
@@ -172,8 +172,11 @@ async def test_a_genesis_model__is_that_of_the_parameters_with_a_state_of_zeros(
     terms = manifest(init="genesis", optimiser="fedadam")
     async with ready_world(terms, 2, trains=False) as world:
         begin = {name: value + 3 for name, value in world.zeros().items()}
+        root = world.peers[0].node.vectors.first_model(begin).root
         async with trio.open_nursery() as nursery:
             nursery.start_soon(world.peers[0].node.start, begin)
+            await trio.sleep(0.5)
+            world.chain.contract.genesis(root, owner=True)
             got = await world.peers[1].node.start(world.zeros())
         assert {name: value.tolist() for name, value in got.items()} == {
             name: value.tolist() for name, value in begin.items()
@@ -198,7 +201,8 @@ async def test_the_log__names_whose_update_is_unusable_and_where(autojump_clock)
         await finish(world, range(3))
         why = [row["why"] for event, row in world.peers[0].log if event == "update-unusable"]
         assert why[0] == (
-            "the update of site-3: tensor 'bias', element 0 is inf; only finite values can be merged"
+            "the update of site-3: tensor 'bias', element 0 is inf; only finite values can be"
+            " merged"
         )
 
 
