@@ -247,7 +247,7 @@ class Steps:
         """The chain has left round `number`: stop its pulls, forget blobs that are too old.
 
         ROUND-051: attesting obliges a peer to serve the merged vector until the next round seals
-        and the updates it holds for `audit_rounds`.
+        and the updates it holds, with their bases, for `audit_rounds`.
         """
         for scope in list(self._pulls.values()):
             scope.cancel()
@@ -268,6 +268,7 @@ class Steps:
         peers = round_keys(self._node.view).values()
         manifests = [self._node.announcer.manifest_of(peer) for peer in peers]
         roots = {manifest.root for manifest in manifests if manifest is not None}
+        roots.add(self._node.view.round.base)
         if self.update is not None:
             roots.add(self.update.root)
         if self._merged is not None:

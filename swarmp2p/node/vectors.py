@@ -127,7 +127,10 @@ class Vectors:
             model = self._model(store, root)
         except RemoteProtocolError as error:
             raise ConfigError(f"{what} is none: {error}; {todo}") from None
-        state = any(vector.any() for vector in model.state)
+        # ROUND-003: bytes, since -0.0 is a number that equals zero
+        first = len(chunk_sizes(self.schema))  # the chunks before are the sections of an update
+        chunks = [_kept(store, root, at) for at in range(first, len(self.model_sizes) - 1)]
+        state = any(chunk.count(0) != len(chunk) for chunk in chunks)
         if state or model.steps:
             raise ConfigError(
                 f"{what} has an optimiser of {model.steps} steps with"

@@ -118,6 +118,19 @@ async def test_old_blobs__are_dropped_also_those_of_rounds_a_process_died_in(aut
             assert len(peer.disk.chunks) <= 3 * 5 + 2
 
 
+async def test_the_bases_of_the_rounds_that_are_kept__are_kept_too(autojump_clock):
+    """ROUND-051: without them nobody can merge those rounds again."""
+    async with open_world(manifest(rounds=8, audit_rounds=2), 3, seed=1, train=train) as world:
+        for number in range(3):
+            world.start(number)
+        await finish(world, range(3))
+        rounds = world.chain.contract.rounds
+        for peer in world.peers:
+            for number in (5, 6, 7, 8):
+                assert rounds[number].base in peer.disk.chunks
+            assert rounds[3].base not in peer.disk.chunks
+
+
 @pytest.mark.parametrize("metrics", [{"val acc": 0.5}, {"x" * 33: 1.0}, {"loss": float("nan")}])
 async def test_a_metric_that_cannot_be_sent__is_told_before_anything_is_signed(
     autojump_clock, metrics
