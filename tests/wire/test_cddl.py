@@ -26,7 +26,12 @@ MESSAGES = {
     "run_manifest.decode": ("run-manifest.cddl", "run-manifest"),
 }
 CASES = [case for case in load(SPEC / "vectors").cases if case.op in MESSAGES]
-NESTED = ("option-map", "param-map", "options-deepest")  # maps among other types
+NESTED = (
+    "option-map",
+    "param-map",
+    "optimiser-param-map",
+    "options-deepest",
+)  # maps among other types
 VALID = [
     case for case in CASES if case.error is None and not case.id.split("/")[1].startswith(NESTED)
 ]
