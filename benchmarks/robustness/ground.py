@@ -1,7 +1,7 @@
 """What all models of one setting share: sites' rows and weights, first model, batches."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,11 @@ class Ground:
     def trained(self, models: np.ndarray) -> np.ndarray:
         """One round at every site from each of R models: [R, size] -> updates [R, n, size]."""
         return train(self.task.model, models, self.rows, self.batches)
+
+
+def paced(task: Task, **pace: float) -> Task:
+    """The task with other `rounds`, `steps` or `rate`."""
+    return replace(task, model=replace(task.model, **pace))
 
 
 def prepare(
