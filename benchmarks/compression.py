@@ -293,7 +293,7 @@ def _by_rule(cells: Sequence[Cell], entry: Callable[[Cell], str]) -> list[str]:
 def _points(figure: Figure | None, blown: float) -> str:
     if figure is None or figure.error is None:
         return "-"
-    text = f"{100 * figure.value:.2f} ± {100 * figure.error:.2f}"
+    text = f"{round(100 * figure.value, 2) + 0.0:.2f} ± {100 * figure.error:.2f}"  # no -0.00
     return f"{text}, {blown:.0%} blew up" if blown else text
 
 

@@ -55,6 +55,12 @@ def test_top_k__leaves_a_rule_by_rank_nearly_where_it_began(cells: list[compress
     assert found["median"].late.value > found["mean"].late.value + 0.1
 
 
+def test_small_steps__are_one_a_round_over_more_rounds() -> None:
+    usual, small = HEART.task(0).model, SMALL.task(0).model
+    assert (small.rounds, small.steps) == (4 * usual.rounds, 1)
+    assert small.rate == pytest.approx(usual.rate / 5)
+
+
 def test_play__is_the_same_twice() -> None:
     sent = wires()[:3]
     assert play(HEART, 1, ("cclip",), sent) == play(HEART, 1, ("cclip",), sent)
