@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swarmp2p.errors import MergeError
-from swarmp2p.merge import gram, reducers
+from swarmp2p.merge import chunks, gram, reducers
 from swarmp2p.merge.gram_blob import decode_gram, encode_gram
 from swarmp2p.merge.rules import MergeResult, merge, rule_named, rule_names
 from swarmp2p.merge.shards import Shard, ShardMerge, cut, join_products
@@ -33,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducers, "BLOCK", CHUNK)
     monkeypatch.setattr(gram, "SEGMENT", SEGMENT)
     monkeypatch.setattr(gram, "LANES", LANES)
+    monkeypatch.setattr(chunks, "PIECE_BYTES", 6 * 4 * CHUNK)  # a chunk of six updates
 
 
 def made(n: int, size: int, dtype: type = np.float32) -> tuple[list[Vector], Vector, list[int]]:

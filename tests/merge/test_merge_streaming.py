@@ -27,6 +27,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducers, "BLOCK", CHUNK)
     monkeypatch.setattr(gram, "SEGMENT", 4 * CHUNK)
     monkeypatch.setattr(gram, "LANES", 8)
+    monkeypatch.setattr(gram, "LANE_BLOCK", 4)
+    monkeypatch.setattr(gram, "ACCUMULATORS", 5 * 8 * 8)  # five pairs
+    monkeypatch.setattr(chunks_module, "PIECE_BYTES", 6 * 4 * CHUNK)  # a chunk of six updates
 
 
 def made(n: int, size: int, dtype: type = np.float32) -> tuple[list[Vector], Vector, list[int]]:
