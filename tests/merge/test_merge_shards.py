@@ -340,6 +340,12 @@ def test_shard__owner_measures_no_update_with_nan() -> None:
     one = ShardMerge(Shard.whole(64), rows, base, weights, rule_named("nnm+krum"))
     with pytest.raises(MergeError, match="roster index 2: element 40 is nan"):
         one.own_products()
+    stream = StreamingMerge(base, weights, rule_named("nnm+krum"), chunk=CHUNK)
+    for peer, row in enumerate(rows):
+        for at in range(8):
+            stream.feed(peer, at, row[at * CHUNK : (at + 1) * CHUNK])
+    with pytest.raises(MergeError, match="roster index 2: element 40 is nan"):
+        stream.own_products()
 
 
 def test_own_rule__is_merged_in_shards_only_if_it_works_by_element(
@@ -375,39 +381,3 @@ class Whole(Base):
         parts(whole)
     with pytest.raises(MergeError, match=r"give it `by_element = True`"):
         StreamingMerge(base[:SEGMENT], weights, whole, chunk=CHUNK, shard=Shard(100, 0, 1))
-
-
-def test_cut__gives_every_segment_to_one_owner() -> None:
-    for size in (0, 1, SEGMENT, SEGMENT + 1, 7 * SEGMENT - 1):
-        for shards in range(1, 10):
-            owners = cut(size, shards)
-            assert len(owners) == shards
-            assert np.concatenate([np.arange(size)[one.part] for one in owners]).size == size
-            lengths = [one.last - one.first for one in owners]
-            assert max(lengths) - min(lengths) <= 1
-            assert sum(lengths) == owners[0].segments
-    with pytest.raises(MergeError, match="at least 1"):
-        cut(5, 0)
-    for first, last in ((-1, 1), (1, 0), (0, 3), (3, 3)):
-        with pytest.raises(MergeError, match="it has 2"):
-            Shard(SEGMENT + 1, first, last)
-    with pytest.raises(MergeError, match=r"a base of 31 elements .* they have 1"):
-        Shard(SEGMENT + 1, 1, 2).check_size(np.zeros(31, np.float32))
-
-
-def test_join__wants_every_segment_once() -> None:
-    owners, rows = list(cut(100, 3)), [np.full((1 + (k == 2), 3), k) * 1.0 for k in range(3)]
-    assert join_products(owners, rows, 2)[:, 0].tolist() == [0, 1, 2, 2]
-    assert join_products(owners[::-1], rows[::-1], 2)[:, 0].tolist() == [0, 1, 2, 2]
-    for kept, message in (
-        ([0, 1], "there are products of 2 segments"),
-        ([], "there are products of 0 segments"),
-        ([0, 2], "begins with 1"),
-        ([0, 1, 1, 2], "begins with 2"),
-    ):
-        with pytest.raises(MergeError, match=message):
-            join_products([owners[k] for k in kept], [rows[k] for k in kept], 2)
-    with pytest.raises(MergeError, match=r"float64\[2, 3\]"):
-        join_products(owners, [rows[0], rows[1], rows[0]], 2)
-    with pytest.raises(MergeError, match="begins with 1"):
-        join_products([owners[0], Shard(99, 1, 4)], [rows[0], np.zeros((3, 3))], 2)

@@ -1,4 +1,4 @@
-"""What another's shard and its products must be: bytes that may be hostile, and spot checks."""
+"""Cuts, joined products, Gram blobs that may be hostile, and spot checks of another's shard."""
 
 import struct
 from dataclasses import dataclass
@@ -13,7 +13,14 @@ from swarmp2p.errors import MergeError, RemoteProtocolError
 from swarmp2p.merge import gram, reducers
 from swarmp2p.merge.gram_blob import MAX_SEGMENTS, decode_gram, encode_gram, gram_bytes
 from swarmp2p.merge.rules import rule_named
-from swarmp2p.merge.shards import Shard, ShardMerge, WrongSegment, check_shard_segment
+from swarmp2p.merge.shards import (
+    Shard,
+    ShardMerge,
+    WrongSegment,
+    check_shard_segment,
+    cut,
+    join_products,
+)
 from swarmp2p.merge.terms import Doubles, Vector
 from swarmp2p.wire.registry import MAX_PEERS, Code
 
@@ -134,6 +141,25 @@ def test_wrong_product__changes_the_merge_if_it_matters(name: str, far: int) -> 
     assert one.result().vector.tobytes() != honest.merged.tobytes()
 
 
+@pytest.mark.parametrize("name", ["nnm+cclip", "nnm+krum"])
+def test_check__blames_nobody_who_went_on_from_another_s_false_products(name: str) -> None:
+    honest, false = published(name), published(name)
+    squares = [gram.pairs(PEERS).index((k, k)) for k in range(PEERS)]
+    false.products[0][3, squares[:2]] += 1e4  # other neighbours
+    one = ShardMerge(
+        Shard.whole(SIZE), false.rows, false.base, list(range(1, 8)), rule_named(name), stat=STAT
+    )
+    one.add_products(false.products[0])
+    false.products[1] = one.own_products()
+    assert encode_gram(false.products[1]) != encode_gram(honest.products[1])
+    one.add_products(false.products[1])
+    false.merged = one.result().vector
+    assert [false.check(at) for at in range(3)] == [None] * 3
+    found = false.check(3)
+    assert found is not None
+    assert (found.stage, found.pair) == (0, (0, 0))
+
+
 def test_check__takes_any_nan_for_the_same() -> None:
     claimed = published("cclip")
     odd = np.isnan(claimed.products[0])
@@ -158,6 +184,42 @@ def test_check__refuses_what_it_cannot_compare() -> None:
     case.products = [case.products[0][:3]]
     with pytest.raises(MergeError, match=r"float64\[4, 28\]"):
         case.check(0)
+
+
+def test_cut__gives_every_segment_to_one_owner() -> None:
+    for size in (0, 1, SEGMENT, SEGMENT + 1, 7 * SEGMENT - 1):
+        for shards in range(1, 10):
+            owners = cut(size, shards)
+            assert len(owners) == shards
+            assert np.concatenate([np.arange(size)[one.part] for one in owners]).size == size
+            lengths = [one.last - one.first for one in owners]
+            assert max(lengths) - min(lengths) <= 1
+            assert sum(lengths) == owners[0].segments
+    with pytest.raises(MergeError, match="at least 1"):
+        cut(5, 0)
+    for first, last in ((-1, 1), (1, 0), (0, 3), (3, 3)):
+        with pytest.raises(MergeError, match="it has 2"):
+            Shard(SEGMENT + 1, first, last)
+    with pytest.raises(MergeError, match=r"a base of 31 elements .* they have 1"):
+        Shard(SEGMENT + 1, 1, 2).check_size(np.zeros(31, np.float32))
+
+
+def test_join__wants_every_segment_once() -> None:
+    owners, rows = list(cut(100, 3)), [np.full((1 + (k == 2), 3), k) * 1.0 for k in range(3)]
+    assert join_products(owners, rows, 2)[:, 0].tolist() == [0, 1, 2, 2]
+    assert join_products(owners[::-1], rows[::-1], 2)[:, 0].tolist() == [0, 1, 2, 2]
+    for kept, message in (
+        ([0, 1], "there are products of 2 segments"),
+        ([], "there are products of 0 segments"),
+        ([0, 2], "begins with 1"),
+        ([0, 1, 1, 2], "begins with 2"),
+    ):
+        with pytest.raises(MergeError, match=message):
+            join_products([owners[k] for k in kept], [rows[k] for k in kept], 2)
+    with pytest.raises(MergeError, match=r"float64\[2, 3\]"):
+        join_products(owners, [rows[0], rows[1], rows[0]], 2)
+    with pytest.raises(MergeError, match="begins with 1"):
+        join_products([owners[0], Shard(99, 1, 4)], [rows[0], np.zeros((3, 3))], 2)
 
 
 # Gram blobs
