@@ -13,16 +13,15 @@ fall: accuracy lost under the worst untargeted attack; 8 sites, 2 bad, Dirichlet
 """
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from robustness.arena import Setting, play, rule_of
 from robustness.attacks import UNTARGETED
+from robustness.figures import Figure, over_seeds, table, write_json
 from robustness.tables import average, groups, worst
 
 from swarmp2p.merge.rules import merge
@@ -31,19 +30,6 @@ RADII = (0.5, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 RULES = ("mean", *(f"cclip:{radius:g}" for radius in RADII), "geometric_median", "trimmed_mean")
 FALLS = (("digits", 8), ("heart", 8))
 FALL_SEEDS = 5
-
-
-class Figure(NamedTuple):
-    """A mean, its standard error where seeds are compared in pairs, and the attack it is about."""
-
-    value: float
-    error: float | None = None
-    attack: str = ""
-
-    def __str__(self) -> str:
-        """To four places."""
-        error = "" if self.error is None else f" ± {self.error:.4f}"
-        return f"{self.value:.4f}{error}" + (f" ({self.attack})" if self.attack else "")
 
 
 Columns = dict[str, dict[str, Figure]]  # column -> rule -> figure
@@ -59,8 +45,7 @@ def costs(data: str, peers: int, partition: str, seeds: int) -> Columns:
             pairs = [(getattr(one["mean"], measure), getattr(one[rule], measure)) for one in played]
             lost = [mean - other for mean, other in pairs if mean is not None]
             if lost:
-                error = np.std(lost) / np.sqrt(max(1, len(lost) - 1))
-                found[column][rule] = Figure(float(np.mean(lost)), float(error))
+                found[column][rule] = over_seeds(lost)
     return {column: row for column, row in found.items() if row}
 
 
@@ -121,12 +106,10 @@ def falls(data: str, peers: int, seeds: int) -> Columns:
 
 def markdown(columns: Columns, command: str) -> str:
     """One row for each rule."""
-    lines = [f"`{command}`", "", "| rule | " + " | ".join(columns) + " |"]
-    lines.append("|---|" + "---:|" * len(columns))
-    for rule in RULES:
-        figures = [str(column.get(rule, "")) for column in columns.values()]
-        lines.append(f"| `{rule}` | " + " | ".join(figures) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [f"`{rule}`", *(str(column.get(rule, "")) for column in columns.values())] for rule in RULES
+    ]
+    return "\n".join([f"`{command}`", "", *table(["rule", *columns], rows)]) + "\n"
 
 
 def measure(tables: Sequence[Path], seeds: int) -> Columns:
@@ -157,13 +140,11 @@ def main() -> int:
     command = shlex.join(["python", *sys.argv])
     text = markdown(columns, command)
     print(text)
-    if arguments.json is not None:
-        named = {
-            column: {rule: figure._asdict() for rule, figure in row.items()}
-            for column, row in columns.items()
-        }
-        record = {"command": command, "seeds": arguments.seeds, "columns": named}
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    named = {
+        column: {rule: figure._asdict() for rule, figure in row.items()}
+        for column, row in columns.items()
+    }
+    write_json(arguments.json, {"command": command, "seeds": arguments.seeds, "columns": named})
     if arguments.markdown is not None:
         arguments.markdown.write_text(text, encoding="utf-8")
     return 0

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from robustness.attacks import ATTACKS, Attack, Scene, faults
-from robustness.data import Task, deal, load_task
-from robustness.model import pad, train
-from swarmp2p.demo.scoring import area_under_curve
+from robustness.data import Task, load_task
+from robustness.ground import auc, prepare
 from swarmp2p.errors import MergeError
 from swarmp2p.merge.rules import merge, rule_named
 from swarmp2p.merge.terms import MergeRule
@@ -90,22 +89,23 @@ def play(setting: Setting, rules: Sequence[str] = RULES) -> dict[str, Score]:
     """The scores by rule, for those rules that take so many peers."""
     task = load_task(setting.data, setting.peers, setting.seed)
     attack = ATTACKS[setting.attack]
-    sites = deal(task, setting.peers, setting.partition, setting.seed)
     bad = _bad_sites(setting, attack)
-    rows = pad(
-        [_rows(task, attack, site, k in bad) for k, site in enumerate(sites)], _classes(task)
-    )
+
+    def poisoned(k: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if k in bad and attack.poison:
+            return attack.poison(x, y, _classes(task), task.trigger)
+        return x, y
+
+    ground = prepare(task, setting.peers, setting.partition, setting.seed, poisoned)
     chosen = {name: rule_of(name) for name in rules}
-    first = task.model.initial(np.random.default_rng([setting.seed, 1]))
     swarms = {
-        name: Swarm(rule, first.copy(), np.random.default_rng([setting.seed, 3]))
+        name: Swarm(rule, ground.first.copy(), np.random.default_rng([setting.seed, 3]))
         for name, rule in chosen.items()
         if _takes(rule, setting.peers)
     }
-    batches = np.random.default_rng([setting.seed, 2])  # the same batches under every attack
-    side = Side(attack, bad, [len(site) for site in sites], setting.uniform)
+    side = Side(attack, bad, ground.weights, setting.uniform)
     for _ in range(task.model.rounds):
-        updates = train(task.model, np.stack([s.params for s in swarms.values()]), rows, batches)
+        updates = ground.trained(np.stack([s.params for s in swarms.values()]))
         for swarm, trained in zip(swarms.values(), updates, strict=True):
             _round(swarm, trained, side)
     for swarm in swarms.values():
@@ -150,10 +150,7 @@ def _judge(task: Task, swarm: Swarm) -> None:
     model, stamped = task.model, task.trigger.stamped(x[others])
     swarm.score.merged = 1 - swarm.void / model.rounds
     swarm.score.accuracy = model.accuracy(swarm.params, x, y)
-    if _classes(task) == 2 and np.isfinite(swarm.params).all():
-        with np.errstate(all="ignore"):
-            odds = model.scores(swarm.params, x).astype(np.float64)
-        swarm.score.auc = area_under_curve(np.nan_to_num(odds[:, 1] - odds[:, 0]), y)
+    swarm.score.auc = auc(task, swarm.params)
     target = np.full(len(stamped), task.trigger.target)
     swarm.score.backdoor = model.accuracy(swarm.params, stamped, target)
 
@@ -170,18 +167,6 @@ def _bad_sites(setting: Setting, attack: Attack) -> tuple[int, ...]:
     rng = np.random.default_rng([setting.seed, setting.peers, 4])
     picks = rng.choice(setting.peers, faults(setting.peers), replace=False)
     return tuple(sorted(int(pick) for pick in picks))
-
-
-def _rows(
-    task: Task,
-    attack: Attack,
-    site: np.ndarray,
-    is_bad: bool,  # noqa: FBT001 - asked at one place
-) -> tuple[np.ndarray, np.ndarray]:
-    x, y = task.train[0][site], task.train[1][site]
-    if is_bad and attack.poison:
-        return attack.poison(x, y, _classes(task), task.trigger)
-    return x, y
 
 
 def _classes(task: Task) -> int:

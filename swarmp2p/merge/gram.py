@@ -6,15 +6,14 @@ numbers, since its point stays in the span of the deltas.
 
 from collections.abc import Sequence
 from math import isfinite, sqrt
+from operator import itemgetter
 
 import numpy as np
-import numpy.typing as npt
 
 from swarmp2p.errors import MergeError
-from swarmp2p.merge.reducers import walk
-from swarmp2p.merge.terms import Rows, Terms, Vector
+from swarmp2p.merge.reducers import exact, walk
+from swarmp2p.merge.terms import Doubles, Rows, Terms, Vector
 
-Doubles = npt.NDArray[np.float64]
 Gram = list[list[float]]
 
 # D3's numbers; a result depends on both. Tests set smaller ones to reach every edge.
@@ -29,7 +28,7 @@ ACCUMULATORS = 8 << 20
 SCRATCH_BYTES = 6 << 20
 
 _OUTLIER_FACTOR = 100  # D13
-_MEASURABLE = 2.0**1000
+MEASURABLE = 2.0**1000
 
 
 class Distances:
@@ -43,7 +42,7 @@ class Distances:
 
     def __init__(self, gram: Gram) -> None:
         count = len(gram)
-        self.measured = [gram[k][k] <= _MEASURABLE for k in range(count)]
+        self.measured = [gram[k][k] <= MEASURABLE for k in range(count)]
         self.gram = [
             [gram[k][j] if self.measured[k] and self.measured[j] else 0.0 for j in range(count)]
             for k in range(count)
@@ -102,17 +101,14 @@ def measure(terms: Terms) -> Distances:
     Stat slices count as equal to the base: they are not the rule's to judge. Cost: n(n+1)/2
     multiplies and adds in float64 per element.
     """
-    partial = terms.products if terms.products is not None else _products(terms)
+    sums = total(terms.products[0] if terms.products else all_products(terms))
     # A sum of squares is NaN or infinite if an element was, whatever the others are.
-    if not np.isfinite(partial).all():
+    if not np.isfinite(sums).all():
         terms.suspect()
     count = terms.rows.count
     gram = [[0.0] * count for _ in range(count)]
-    for index, (k, j) in enumerate(pairs(count)):
-        total = 0.0
-        for value in partial[:, index].tolist():
-            total += value
-        gram[k][j] = gram[j][k] = total
+    for (k, j), value in zip(pairs(count), sums[0].tolist(), strict=True):
+        gram[k][j] = gram[j][k] = value
     return Distances(gram)
 
 
@@ -121,8 +117,20 @@ def pairs(count: int) -> list[tuple[int, int]]:
     return [(k, j) for k in range(count) for j in range(k, count)]
 
 
-def _products(terms: Terms) -> Doubles:
-    """segment_products() of every segment."""
+def total(products: Doubles) -> Doubles:
+    """The segments' products as if of one segment: float64 [1, pairs], summed ascending from +0.0.
+
+    products: [segments, pairs]. The total of a total is itself.
+    """
+    sums: Doubles = np.zeros((1, products.shape[1]))
+    with exact():
+        for row in products:
+            np.add(sums, row, out=sums)
+    return sums
+
+
+def all_products(terms: Terms) -> Doubles:
+    """segment_products() of every segment: float64 [segments, pairs]."""
     size = terms.rows.size
     partial: Doubles = np.zeros((-(-size // SEGMENT), len(pairs(terms.rows.count))))
 
@@ -136,8 +144,14 @@ def _products(terms: Terms) -> Doubles:
     return partial
 
 
-def segment_products(terms: Terms, rows: Rows, low: int, high: int) -> Doubles:
-    """The dots of all pairs (k, j >= k) over one segment, in pair order."""
+def segment_products(
+    terms: Terms, rows: Rows, low: int, high: int, *, ascending: bool = False
+) -> Doubles:
+    """The dots of all pairs (k, j >= k) over one segment, in pair order.
+
+    ascending: never go back to earlier elements but for the next pairs. Accumulators then fit the
+    cache less well; rows that load what they show load it less often. No bit depends on it.
+    """
     count = rows.count
     # A short segment leaves the upper lanes at +0.0, and adding +0.0 to a lane changes nothing
     # (a lane is never -0.0): so only as many lanes as a power of two needs are kept.
@@ -147,7 +161,7 @@ def segment_products(terms: Terms, rows: Rows, low: int, high: int) -> Doubles:
     for span in spans:
         size = sum(stop - start for _, start, stop in span)
         sums: Doubles = np.zeros((size, lanes))
-        _accumulate(terms, rows, (low, high), span, sums)
+        _accumulate(terms, rows, (low, high), span, sums, ascending=ascending)
         half = lanes // 2
         while half:
             np.add(sums[:, :half], sums[:, half : 2 * half], out=sums[:, :half])
@@ -179,27 +193,35 @@ def _accumulate(
     bounds: tuple[int, int],
     span: Sequence[tuple[int, int, int]],
     sums: Doubles,
+    *,
+    ascending: bool,
 ) -> None:
     """s_l = s_l + f64(u_j) * f64(v_j) for j = l, l+L, ..., for every pair of the span."""
     low, high = bounds
     lanes = sums.shape[1]
     stat = [part for part in terms.stat if part.start < high and part.stop > low]
     scratch = _Scratch(rows, lanes)
-    for lane in range(0, lanes, scratch.width):
-        for start in range(low + lane, high, lanes):
-            stop = min(start + scratch.width, high)
-            size = stop - start
-            wide = scratch.deltas(rows.block(start, stop), terms.base[start:stop])
-            for part in stat:
-                if part.start < stop and part.stop > start:
-                    wide[:, max(part.start - start, 0) : max(part.stop - start, 0)] = 0
-            first = 0
-            for k, begin, end in span:
-                product = scratch.products[: end - begin, :size]
-                np.multiply(wide[k], wide[begin:end], out=product)
-                kept = sums[first : first + end - begin, lane : lane + size]
-                np.add(kept, product, out=kept)
-                first += end - begin
+    places = [
+        (lane, start)
+        for lane in range(0, lanes, scratch.width)
+        for start in range(low + lane, high, lanes)
+    ]
+    if ascending:
+        places.sort(key=itemgetter(1))
+    for lane, start in places:
+        stop = min(start + scratch.width, high)
+        size = stop - start
+        wide = scratch.deltas(rows.block(start, stop), terms.base[start:stop])
+        for part in stat:
+            if part.start < stop and part.stop > start:
+                wide[:, max(part.start - start, 0) : max(part.stop - start, 0)] = 0
+        first = 0
+        for k, begin, end in span:
+            product = scratch.products[: end - begin, :size]
+            np.multiply(wide[k], wide[begin:end], out=product)
+            kept = sums[first : first + end - begin, lane : lane + size]
+            np.add(kept, product, out=kept)
+            first += end - begin
 
 
 class _Scratch:

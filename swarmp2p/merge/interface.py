@@ -18,8 +18,8 @@ A rule is a class with the members of MergeRule; reduce(terms, out) writes the m
 - A scalar that meets a float32 vector must be float32 (`out.dtype.type(x)`) or a Python float.
 
 An optional member `by_element = True` says that each merged element depends on the same element of
-rows and base alone: a streaming merge then works chunk by chunk, and what reduce() returns must be
-the same for all of them.
+rows and base alone: a streaming merge then works chunk by chunk, a model can be merged in shards,
+and what reduce() returns must be the same for all of them. Such a rule measures nothing.
 """
 
 from collections.abc import Callable, Sequence

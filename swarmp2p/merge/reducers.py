@@ -248,7 +248,7 @@ def weighted_sum(terms: Terms, factors: Sequence[float], out: Vector) -> None:
 def shifted_sum(terms: Terms, factors: Sequence[float], out: Vector) -> None:
     """The end of D6 and D9, then D5: out = base + sum of f32(factors[k]) * (x_k - base).
 
-    The updates have been measured: none holds NaN or infinity.
+    The updates have been measured: none holds NaN or infinity, unless they were changed since.
     """
     rows, scalar = terms.rows, out.dtype.type
     size = step(rows.scratch + 2)
@@ -270,17 +270,19 @@ def shifted_sum(terms: Terms, factors: Sequence[float], out: Vector) -> None:
                 if target is delta:
                     np.add(total, delta, out=total)
             np.add(base, total if used else scalar(0), out=out[low:high])
-            settle(out[low:high])
+            if not settle(out[low:high]):
+                terms.suspect()
 
     walk(rows.size, work, terms.pool, terms.threads, align=size)
 
 
 def merge_stat(terms: Terms, out: Vector) -> None:
     """Overwrite the stat slices of `out` by D4 with the declared weights, D5 included."""
+    size = step(terms.rows.scratch + 1)
     for part in terms.stat:
-        temporary: Vector = np.empty(min(BLOCK, part.stop - part.start), terms.rows.dtype)
+        temporary: Vector = np.empty(min(size, part.stop - part.start), terms.rows.dtype)
         # cut where chunks are, so that rows that load chunks need one at a time
-        cuts = [part.start, *range((part.start // BLOCK + 1) * BLOCK, part.stop, BLOCK), part.stop]
+        cuts = [part.start, *range((part.start // size + 1) * size, part.stop, size), part.stop]
         for low, high in pairwise(cuts):
             with exact():
                 rows = terms.rows.block(low, high)

@@ -4,7 +4,7 @@ Each ends with D5. `out` is 1-D, of the updates' dtype (float32 or float64) and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import ClassVar
 
@@ -146,6 +146,10 @@ class NearestNeighbourMixing:
 
     def reduce(self, terms: Terms, out: Vector) -> Findings:
         """Write R of the mixed updates to `out`; findings are about the mixed updates."""
+        return self.inner.reduce(self.mixed(terms), out)
+
+    def mixed(self, terms: Terms) -> Terms:
+        """The merge that is left to R: of y_0 to y_(n-1), with the products after ours."""
         count = terms.rows.count
         require(self, count)
         require(self.inner, count)
@@ -154,15 +158,8 @@ class NearestNeighbourMixing:
             tuple(sorted(sorted(range(count), key=row.__getitem__)[:near]))
             for row in measure(terms).squares()
         )
-        mixed = Terms(
-            Mixed(terms.rows, groups),
-            terms.base,
-            terms.weights,
-            terms.stat,
-            terms.pool,
-            terms.threads,
-        )
-        return self.inner.reduce(mixed, out)
+        rows = Mixed(terms.rows, groups)
+        return replace(terms, rows=rows, scan=None, products=terms.products[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +176,11 @@ class Strict:
     def reduce(self, terms: Terms, out: Vector) -> Findings:
         """Write the merged vector to `out`."""
         require(self, terms.rows.count)
-        if terms.rows.count <= 7:
-            return TrimmedMean().reduce(terms, out)
-        return NearestNeighbourMixing(TrimmedMean()).reduce(terms, out)
+        return self.stands_for(terms.rows.count).reduce(terms, out)
+
+    def stands_for(self, count: int) -> MergeRule:
+        """The rule that it is for so many updates."""
+        return TrimmedMean() if count <= 7 else NearestNeighbourMixing(TrimmedMean())
 
 
 def _least(distances: Distances, most: int) -> list[int]:

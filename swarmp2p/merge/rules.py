@@ -125,6 +125,33 @@ def merge(
     update (naming the roster index and the element) or in a base that the rule reads, and when n is
     outside the rule's range. Extra memory: at most 17 MB a thread for n up to 64.
     """
+    terms = terms_of(
+        updates,
+        base,
+        weights,
+        rule,
+        stat=stat,
+        uniform=uniform,
+        name_element=name_element,
+        pool=pool,
+        threads=threads,
+    )
+    return reduce(rule, terms, out)
+
+
+def terms_of(
+    updates: Sequence[Vector],
+    base: Vector,
+    weights: Sequence[int],
+    rule: MergeRule,
+    *,
+    stat: Sequence[slice] = (),
+    uniform: bool = False,
+    name_element: Callable[[int], str] | None = None,
+    pool: Pool | None = None,
+    threads: int = 1,
+) -> Terms:
+    """What merge() gives to its rule, checked. Raises MergeError as it does."""
     check_arithmetic()
     count = len(updates)
     require(rule, count)
@@ -142,12 +169,16 @@ def merge(
         for k, update in enumerate(updates):
             check_finite(f"the update of roster index {k}", update, name_element)
 
-    terms = Terms(Updates(tuple(updates)), base, used, slices, pool, threads, scan)
-    vector: Vector = np.empty_like(base) if out is None else out
-    _check_out(vector, base, updates)
+    return Terms(Updates(tuple(updates)), base, used, slices, pool, threads, scan)
+
+
+def reduce(rule: MergeRule, terms: Terms, out: Vector | None = None) -> MergeResult:
+    """The merge with terms that have been checked, into a new vector or into `out`."""
+    vector: Vector = np.empty_like(terms.base) if out is None else out
+    _check_out(vector, terms)
     findings = rule.reduce(terms, vector)
     merge_stat(terms, vector)
-    return MergeResult(vector, used, findings.coefficients, findings.outliers)
+    return MergeResult(vector, terms.weights, findings.coefficients, findings.outliers)
 
 
 def check_vector(what: str, vector: Vector, base: Vector) -> None:
@@ -163,9 +194,9 @@ def check_vector(what: str, vector: Vector, base: Vector) -> None:
         )
 
 
-def _check_out(out: Vector, base: Vector, updates: Sequence[Vector]) -> None:
-    check_vector("out", out, base)
-    for vector in (base, *updates):
+def _check_out(out: Vector, terms: Terms) -> None:
+    check_vector("out", out, terms.base)
+    for vector in (terms.base, *terms.rows.block(0, terms.rows.size)):
         if np.may_share_memory(out, vector):
             raise MergeError("out overlaps the base or an update")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from swarmp2p.errors import MergeError
 
 Vector = npt.NDArray[np.floating[Any]]  # 1-D, float32 or float64: the compute dtype
-
+Doubles = npt.NDArray[np.float64]
 
 _FINITE_BLOCK = 1 << 17  # elements: the second look at a block finds it in the cache
 
@@ -85,7 +85,9 @@ class Terms:
     come from one makes it call `scan`, which raises MergeError naming the culprit, or returns if
     finite values have overflowed. None: all of them are known to be finite.
 
-    `products`: the inner products of each segment (gram.measure), if they are there already.
+    `products`: inner products that are there already, an array for each time that the rule measures
+    (stages.gram_stages): float64 [segments, pairs], of the whole vectors also where `rows` are a
+    part of them. Empty: gram.measure() computes them from the rows.
     """
 
     rows: Rows
@@ -95,7 +97,7 @@ class Terms:
     pool: Pool | None = None
     threads: int = 1
     scan: Callable[[], None] | None = None
-    products: npt.NDArray[np.float64] | None = None
+    products: tuple[Doubles, ...] = ()
 
     def suspect(self) -> None:
         """A kernel has met what a NaN or an infinity may have caused."""
@@ -155,3 +157,12 @@ def require(rule: MergeRule, count: int) -> None:
             f"rule {rule.name!r} takes n >= {rule.min_peers} updates ({rule.faults}); there are "
             f"{count}"
         )
+
+
+def within(stat: Sequence[slice], part: slice) -> tuple[slice, ...]:
+    """What of the slices lies inside a part, counted from its start."""
+    return tuple(
+        slice(max(one.start, part.start) - part.start, min(one.stop, part.stop) - part.start)
+        for one in stat
+        if one.start < part.stop and one.stop > part.start
+    )

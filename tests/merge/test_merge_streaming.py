@@ -3,6 +3,7 @@
 import random  # noqa: TID251 - hypothesis hands in a seeded one
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swarmp2p.errors import MergeError
+from swarmp2p.merge import chunks as chunks_module
 from swarmp2p.merge import gram, reducers
 from swarmp2p.merge.rules import MergeResult, merge, rule_named, rule_names
 from swarmp2p.merge.streaming import Source, StreamingMerge
@@ -25,6 +27,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reducers, "BLOCK", CHUNK)
     monkeypatch.setattr(gram, "SEGMENT", 4 * CHUNK)
     monkeypatch.setattr(gram, "LANES", 8)
+    monkeypatch.setattr(gram, "LANE_BLOCK", 4)
+    monkeypatch.setattr(gram, "ACCUMULATORS", 5 * 8 * 8)  # five pairs
+    monkeypatch.setattr(chunks_module, "PIECE_BYTES", 6 * 4 * CHUNK)  # a chunk of six updates
 
 
 def made(n: int, size: int, dtype: type = np.float32) -> tuple[list[Vector], Vector, list[int]]:
@@ -108,16 +113,21 @@ def test_stream__gives_the_same_bits_with_real_chunks_and_segments(name: str) ->
     assert same(stream.result(), want)
 
 
+EXTRA = 32_000_000  # bytes, whatever the roster and the rule
+
+
+@pytest.mark.parametrize("n", [4, 8, 16])
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("backwards", [False, True])
-def test_stream__needs_the_result_and_a_chunk_of_each_update_at_most(
-    name: str, *, backwards: bool
+@pytest.mark.parametrize(("dtype", "backwards"), [(np.float32, True), (np.float64, False)])
+def test_stream__needs_the_result_and_32_megabytes(
+    name: str, n: int, dtype: type, *, backwards: bool
 ) -> None:
-    n, chunks = 8, 8
-    base = np.zeros(chunks * reducers.BLOCK, np.float32)
+    chunks = 5
+    base = np.zeros((chunks - 1) * reducers.BLOCK + 77, dtype)
 
     def load(peer: int, index: int) -> Vector:
-        return np.full(reducers.BLOCK, peer * 0.5 + index, np.float32)
+        size = min(reducers.BLOCK, base.size - index * reducers.BLOCK)
+        return np.full(size, peer * 0.5 + index, dtype)
 
     def deferred(peer: int, index: int) -> Callable[[], Vector]:
         return lambda: load(peer, index)
@@ -125,15 +135,36 @@ def test_stream__needs_the_result_and_a_chunk_of_each_update_at_most(
     arrivals = list(product(range(n), range(chunks)))
     tracemalloc.start()
     try:
-        stream = StreamingMerge(base, [1] * n, rule_named(name))
+        stream = StreamingMerge(base, [1 + k % 3 for k in range(n)], rule_named(name))
         for peer, index in reversed(arrivals) if backwards else arrivals:
             stream.feed(peer, index, deferred(peer, index))
         stream.result()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    columns = 2 if name == "mean" else n + 1
-    assert peak <= base.nbytes + columns * reducers.BLOCK * 4 + 17_000_000
+    assert peak <= base.nbytes + EXTRA
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"), [("mean", 1), ("median", 1), ("cclip", 2), ("nnm+cclip", 3)]
+)
+def test_stream__loads_a_chunk_once_for_each_pass_and_piece(
+    name: str, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, base, weights = made(4, 3 * CHUNK)
+    for pieces in (1, 2, 4):
+        monkeypatch.setattr(chunks_module, "PIECE_BYTES", 4 * 4 * CHUNK // pieces)
+        loads = []
+
+        def load(chunk: Vector, loads: list[int] = loads) -> Vector:
+            loads.append(1)
+            return chunk
+
+        stream = StreamingMerge(base, weights, rule_named(name), chunk=CHUNK)
+        for peer, index, chunk in chunks_of(rows, CHUNK):
+            stream.feed(peer, index, partial(load, chunk))
+        assert same(stream.result(), merge(rows, base, weights, rule_named(name)))
+        assert len(loads) == 4 * 3 * (1 if name == "mean" else passes * pieces)
 
 
 def test_stream__folds_a_mean_as_it_comes_and_holds_what_is_early() -> None:
