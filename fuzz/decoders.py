@@ -72,7 +72,7 @@ def run_manifest(data: bytes) -> None:
     """A run manifest; its constants become Python's and are written back as they were."""
     manifest = _round_trip(decode_run_manifest, encode_run_manifest, data)
     if manifest is not None:
-        for part in (manifest.merge_params, manifest.options):
+        for part in (manifest.merge_params, manifest.optimiser_params, manifest.options):
             assert pack_constant(unpack_constant(part)) == part
 
 

@@ -13,7 +13,8 @@ from fuzz import decoders, machines, sessions, updates
 from swarmp2p.crypto.identity import sign_envelope
 from swarmp2p.crypto.keys import IdentityKey
 from swarmp2p.merge import codec
-from swarmp2p.merge.layout import encode_chunks
+from swarmp2p.merge.layout import encode_chunks, stat_slices
+from swarmp2p.merge.model import Model, encode_model
 from swarmp2p.net import yamux_frames as yamux
 from swarmp2p.protocol.hello import HelloMachine, Role
 from swarmp2p.protocol.provider import Provider
@@ -163,6 +164,9 @@ def _run_manifests(_spec: dict[str, bytes]) -> Iterator[bytes]:
             init="zeros",
             merge_rule="cclip",
             merge_params={"radius": pack_constant(2.0)},
+            integers="median",
+            optimiser="fedadam",
+            optimiser_params={"lr": pack_constant(0.5)},
             min_peers=0,
             name="four hospitals",
             options={name: pack_constant(value) for name, value in options.items()},
@@ -190,6 +194,28 @@ def _updates(_spec: dict[str, bytes]) -> Iterator[bytes]:
             yield bytes([number, 3, 0]) + eighths + b"".join(chunks[1:])
     yield b"\x00\x00\x00" + b"\x00\x00\x80\x7f" * 2 + bytes(8)  # infinity
     yield b"\x00\x00\x01" + bytes(chunk_sizes(updates.SCHEMAS[0])[0] + 1)
+
+
+def _models(_spec: dict[str, bytes]) -> Iterator[bytes]:
+    for number, schema in enumerate(updates.MODELS):
+        width = np.float64 if schema.compute_dtype == "f64" else np.float32
+        floats = np.linspace(-1, 1, schema.float_elements, dtype=width)
+        integers = np.ones(schema.integer_elements, np.int64)
+        moment = np.abs(floats)
+        for part in stat_slices(schema):
+            moment[part] = 0
+        for other, optimiser in enumerate(updates.OPTIMISERS):
+            steps = 7 if optimiser.vectors else 0
+            one = Model(floats, integers, (moment,) * optimiser.vectors, steps)
+            chunks = encode_model(schema, one, optimiser, updates.ROUNDS)
+            yield bytes([number, other, 0]) + b"".join(chunks)
+    last = len(updates.MODELS) - 1
+    adam = next(n for n, one in enumerate(updates.OPTIMISERS) if one.non_negative)
+    head = bytes([last, adam, 0])
+    yield head + bytes(16) + bytes(16) + bytes(12) + b"\x00\x00\x80\xbf" + bytes(8)  # below 0
+    yield head + bytes(16) + b"\x01" + bytes(15) + bytes(16) + bytes(8)  # state of statistics
+    yield head + bytes(48) + b"\xff" * 8  # a step count below 0
+    yield bytes([last, adam, 1]) + bytes(57)
 
 
 def _codecs(_spec: dict[str, bytes]) -> Iterator[bytes]:
@@ -255,6 +281,7 @@ SEEDS: dict[str, Callable[[dict[str, bytes]], Iterator[bytes]]] = {
     "gossip": _gossip,
     "repeats": _repeats,
     "update": _updates,
+    "model": _models,
     "codec": _codecs,
     "yamux": _yamux,
     "yamux-conn": _yamux_conn,

@@ -46,6 +46,7 @@ TARGETS = {
         Target("gossip", "machines", 2_048),
         Target("repeats", "machines", 512),
         Target("update", "updates", 512),
+        Target("model", "updates", 512),
         Target("codec", "updates", 9_000),  # more than two blocks of int8
         Target("yamux", "sessions", 2_048),
         Target("yamux-conn", "sessions", 2_048),

@@ -5,7 +5,9 @@ import numpy as np
 from fuzz.plans import Plan
 from swarmp2p.errors import MergeError, RemoteProtocolError
 from swarmp2p.merge.codec import decode_into, encode_bf16, encode_fp16
-from swarmp2p.merge.layout import decode_chunks, encode_chunks, unflatten
+from swarmp2p.merge.layout import decode_chunks, encode_chunks, stat_slices, unflatten
+from swarmp2p.merge.model import decode_model, encode_model
+from swarmp2p.merge.optimisers import optimiser_named, optimiser_names
 from swarmp2p.wire.registry import (
     DTYPE_CODES,
     ENCODING_BF16,
@@ -14,7 +16,7 @@ from swarmp2p.wire.registry import (
     ENCODING_INT8,
     INT8_BLOCK,
 )
-from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
+from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes, model_sizes
 
 REFUSALS = (RemoteProtocolError, MergeError)
 SCHEMAS = (
@@ -25,7 +27,12 @@ SCHEMAS = (
     Schema((TensorSpec("half", "f16", (3,)), TensorSpec("brain", "bf16", (1,)))[::-1]),
 )
 
-
+OPTIMISERS = tuple(optimiser_named(name) for name in optimiser_names())
+ROUNDS = 200
+MODELS = (
+    *SCHEMAS,
+    Schema((TensorSpec("mean", "f32", (2,), stat=True), TensorSpec("weight", "f32", (2,)))),
+)
 SMALLER = {ENCODING_BF16: encode_bf16, ENCODING_FP16: encode_fp16}  # the reversible ones
 
 
@@ -52,6 +59,29 @@ def update(data: bytes) -> None:
     elif encoding in SMALLER and floats.size:
         assert SMALLER[encoding](floats) == chunks[0]
     unflatten(floats, integers, schema)
+
+
+def model(data: bytes) -> None:
+    """Schema, optimiser, change of the last size, then the chunks of a model."""
+    plan = Plan(data)
+    schema = MODELS[plan.uint() % len(MODELS)]
+    optimiser, odd = OPTIMISERS[plan.uint() % len(OPTIMISERS)], plan.uint()
+    sizes = list(model_sizes(schema, optimiser.vectors))
+    sizes[-1] += (odd & 1) - (odd >> 1 & 1)
+    chunks = [plan.take(size) for size in sizes]
+    if rest := plan.rest():
+        chunks.append(rest)
+    try:
+        decoded = decode_model(schema, optimiser, ROUNDS, chunks)
+    except RemoteProtocolError:
+        return
+    again = encode_model(schema, decoded, optimiser, ROUNDS)
+    assert [bytes(chunk) for chunk in again] == chunks
+    assert 0 <= decoded.steps <= ROUNDS
+    assert all(np.isfinite(vector).all() for vector in (decoded.floats, *decoded.state))
+    assert all((decoded.state[index] >= 0).all() for index in optimiser.non_negative)
+    assert not any(vector[part].any() for vector in decoded.state for part in stat_slices(schema))
+    unflatten(decoded.floats, decoded.integers, schema)
 
 
 def codec(data: bytes) -> None:

@@ -3,6 +3,8 @@
 Its hash is the run's id and stands on the chain; no local setting overrides it.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +12,21 @@ from typing import Any
 
 from swarmp2p.crypto import identity, merkle
 from swarmp2p.errors import ConfigError, LocalProtocolError, MergeError
+from swarmp2p.merge.layout import compute_dtype
+from swarmp2p.merge.optimisers import optimiser_named
 from swarmp2p.merge.rules import rule_named
 from swarmp2p.tables import Table, read_table
-from swarmp2p.wire.registry import MAX_PEERS, MAX_STR, MAX_WINDOW_BLOCKS
+from swarmp2p.wire.registry import (
+    ENCODING_FP32,
+    ENCODINGS,
+    MAX_PEERS,
+    MAX_STR,
+    MAX_WINDOW_BLOCKS,
+)
 from swarmp2p.wire.run_manifest import (
     FINALITIES,
     INITS,
+    INTEGERS,
     PRIVACIES,
     TOPOLOGIES,
     WEIGHTS,
@@ -24,13 +35,14 @@ from swarmp2p.wire.run_manifest import (
     encode_run_manifest,
     pack_constant,
 )
-from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes
+from swarmp2p.wire.tensors import Schema, TensorSpec, model_sizes
 
 AUDIT_ALL = 2**32 - 1
 MAX_ROUNDS = 1_000_000
 MAX_STEPS = 1_000_000_000
 MAX_DEPTH_BLOCKS = 10_000
 NO_ROOT = bytes(32)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # what TOML takes without quotes
 Option = str | int | float | bool | list[Any] | dict[str, Any]
 
 
@@ -43,8 +55,11 @@ class RunManifest:
     took, at least `lo` and at most `hi`. `finality` is "depth" (so many blocks on top make a block
     final) or "finalized" (the chain says which is; `depth` then counts in the windows only).
     `options` are constants for the training program (feature scales, learning rate): strings,
-    numbers, booleans, lists and tables of them. `init` is "zeros" (all peers begin from zeros,
-    whose root is known beforehand) or "genesis" (the first root that the owner posts).
+    numbers, booleans, lists and tables of them. `integers` is the rule of integer tensors;
+    `optimiser` the server optimiser that takes the merge's result as a step, "none" for none;
+    `encoding` that of updates on the wire (a model always has the exact one). `init` is "zeros"
+    (all peers begin from zeros, whose root is known beforehand) or "genesis" (the first root that
+    the owner posts).
     """
 
     name: str
@@ -53,6 +68,9 @@ class RunManifest:
     schema: Schema
     rule: str = "cclip"
     rule_params: dict[str, float] = field(default_factory=dict)
+    integers: str = "max"
+    optimiser: str = "none"
+    optimiser_params: dict[str, float] = field(default_factory=dict)
     weights: str = "declared"
     min_peers: int = 0
     topology: str = "mesh"
@@ -78,6 +96,9 @@ class RunManifest:
                 encoding=self.encoding,
                 finality=self.finality,
                 init=self.init,
+                integers=self.integers,
+                optimiser=self.optimiser,
+                optimiser_params=pack_constant(self.optimiser_params),
                 merge_rule=self.rule,
                 merge_params=pack_constant(self.rule_params),
                 min_peers=self.min_peers,
@@ -111,10 +132,15 @@ class RunManifest:
 
     @cached_property
     def init_root(self) -> bytes:
-        """The genesis root where every peer can compute it, else 32 zero bytes."""
+        """The genesis root where every peer can compute it, else 32 zero bytes.
+
+        It is that of a model (ROUND-003), the optimiser's state and step count included. Raises
+        MergeError and LocalProtocolError for terms that check_manifest refuses.
+        """
         if self.init != "zeros":
             return NO_ROOT
-        return merkle.blob_root(bytes(size) for size in chunk_sizes(self.schema))
+        vectors = optimiser_named(self.optimiser, self.optimiser_params).vectors
+        return merkle.blob_root(bytes(size) for size in model_sizes(self.schema, vectors))
 
 
 def read_manifest(path: Path) -> RunManifest:
@@ -122,6 +148,7 @@ def read_manifest(path: Path) -> RunManifest:
     table = read_table(path)
     run, merge = table.table("run"), table.table("merge", needed=False)
     windows, model = table.table("windows", needed=False), table.table("model")
+    optimiser = table.table("optimiser", needed=False)
     options = table.table("options", needed=False).rest()
     table.end()
     manifest = RunManifest(
@@ -131,14 +158,17 @@ def read_manifest(path: Path) -> RunManifest:
         weights=run.choice("weights", WEIGHTS, "declared"),
         min_peers=run.number("min_peers", 0, MAX_PEERS, 0),
         topology=run.choice("topology", TOPOLOGIES, "mesh"),
-        encoding=run.choice("encoding", ("fp32",), "fp32"),
+        encoding=run.choice("encoding", tuple(ENCODINGS), "fp32"),
         privacy=run.choice("privacy", PRIVACIES, "robust"),
         finality=run.choice("finality", FINALITIES, "depth"),
         depth=run.number("depth", 0, MAX_DEPTH_BLOCKS, 0),
         audit_rounds=run.number("audit_rounds", 0, AUDIT_ALL, 2),
         checks=run.number("checks", 0, MAX_PEERS, 2),
         rule=merge.take("rule", str, "cclip"),
-        rule_params={key: float(value) for key, value in _numbers(merge).items()},
+        integers=merge.choice("integers", INTEGERS, "max"),
+        rule_params=_numbers(merge),
+        optimiser=optimiser.take("name", str, "none"),
+        optimiser_params=_numbers(optimiser),
         init=model.choice("init", INITS, "zeros"),
         commit_blocks=windows.number("commit_blocks", 1, MAX_WINDOW_BLOCKS, 20),
         exchange_blocks=windows.number("exchange_blocks", 1, MAX_WINDOW_BLOCKS, 20),
@@ -170,18 +200,52 @@ def check_manifest(manifest: RunManifest) -> None:
             f"run.toml [run]: 'name' has {len(manifest.name.encode())} bytes;"
             f" expected 1 to {MAX_STR}"
         )
+    _check_encoding(manifest)
     try:
-        manifest.encode()
         rule_named(manifest.rule, manifest.rule_params)
-    except (LocalProtocolError, MergeError) as error:
+    except MergeError as error:
+        raise ConfigError(f"run.toml [merge]: {error}") from None
+    try:
+        optimiser = optimiser_named(
+            manifest.optimiser, manifest.optimiser_params, compute_dtype(manifest.schema)
+        )
+    except MergeError as error:
+        raise ConfigError(f"run.toml [optimiser]: {error}") from None
+    try:
+        model_sizes(manifest.schema, optimiser.vectors)  # CHUNK-021
+        manifest.encode()
+    except LocalProtocolError as error:
         raise ConfigError(f"run.toml: {error}") from None
 
 
-def _numbers(merge: Table) -> dict[str, float]:
-    values = merge.rest()
+def _check_encoding(manifest: RunManifest) -> None:
+    """CHUNK-019: nothing but fp32 can hold a binary64."""
+    if manifest.encoding not in ENCODINGS:
+        raise ConfigError(
+            f"run.toml [run]: 'encoding' is {manifest.encoding!r:.80}; expected one of"
+            f" {', '.join(ENCODINGS)}"
+        )
+    doubles = [spec.name for spec in manifest.schema.tensors if spec.dtype == "f64"]
+    if doubles and ENCODINGS[manifest.encoding] != ENCODING_FP32:
+        raise ConfigError(
+            f"run.toml [run]: 'encoding' is {manifest.encoding!r}, which cannot hold tensor"
+            f" {doubles[0]!r} of dtype f64 ({len(doubles)} in all); expected fp32, or f32 as the"
+            " dtype of every such tensor"
+        )
+
+
+def _numbers(table: Table) -> dict[str, float]:
+    """What is left of a table, all of it real numbers."""
+    values = table.rest()
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"{merge.where}: {key!r} is {value!r}; expected a number")
+            raise ConfigError(f"{table.where}: {key!r} is {value!r}; expected a number")
+        try:
+            values[key] = float(value)
+        except OverflowError:
+            raise ConfigError(
+                f"{table.where}: {key!r} is beyond every binary64; expected a number"
+            ) from None
     return values
 
 
@@ -235,13 +299,18 @@ def format_manifest(manifest: RunManifest) -> str:
         f'depth = {manifest.depth}              # blocks; with "finalized" in the windows only',
         f"audit_rounds = {manifest.audit_rounds}       # rounds whose updates every peer keeps",
         f"topology = {format_value(manifest.topology)}      # everybody computes the whole merge",
-        f"encoding = {format_value(manifest.encoding)}      # of updates on the wire",
+        f'encoding = {format_value(manifest.encoding)}    # or "bf16", "fp16", "int8": of updates',
         f"privacy = {format_value(manifest.privacy)}     # members see each other's updates",
         f"checks = {manifest.checks}             # unused in a mesh",
         "",
         "[merge]                  # the rule, and its own constants beside it",
         f"rule = {format_value(manifest.rule)}",
-        *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.rule_params.items())),
+        f'integers = {format_value(manifest.integers)}         # or "min", "median", "base"',
+        *_constants(manifest.rule_params),
+        "",
+        "[optimiser]              # takes the merge as a step; its own constants beside its name",
+        f'name = {format_value(manifest.optimiser)}          # or "fedavgm", "nesterov", "fedadam"',
+        *_constants(manifest.optimiser_params),
         "",
         "[windows]                # in blocks; three times what rounds took of late, lo to hi",
         f"commit_blocks = {manifest.commit_blocks}       # first guess, opening to min_peers",
@@ -250,7 +319,7 @@ def format_manifest(manifest: RunManifest) -> str:
         f"hi = {manifest.hi}                # the most, before doublings",
         "",
         "[options]                # constants for the training program",
-        *(f"{key} = {format_value(value)}" for key, value in sorted(manifest.options.items())),
+        *_constants(manifest.options),
         "",
         "[model]",
         f'init = {format_value(manifest.init)}           # or "genesis": as the owner posts it',
@@ -266,6 +335,13 @@ def format_manifest(manifest: RunManifest) -> str:
         if spec.stat:
             lines.append("stat = true")
     return "\n".join(lines) + "\n"
+
+
+def _constants(values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each, by name."""
+    for key, value in sorted(values.items()):
+        name = key if _BARE_KEY.fullmatch(key) else format_value(key)
+        yield f"{name} = {format_value(value)}"
 
 
 def format_value(value: Any) -> str:

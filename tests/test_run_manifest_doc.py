@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from swarmp2p.errors import ConfigError
+from swarmp2p.errors import ConfigError, MergeError
 from swarmp2p.manifest import (
     RunManifest,
     example_manifest,
@@ -17,10 +17,17 @@ from swarmp2p.manifest import (
     format_value,
     read_manifest,
 )
+from swarmp2p.merge.optimisers import optimiser_named, optimiser_names
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "run-manifest.md"
-# where a field of RunManifest is called otherwise in the file
-NAMES = {"schema": "tensors", "rule_params": "others"}
+# where a field of RunManifest is called otherwise in the file, or as one of another table
+NAMES = {
+    "schema": ("model", "tensors"),
+    "rule_params": ("merge", "others"),
+    "optimiser": ("optimiser", "name"),
+    "optimiser_params": ("optimiser", "others"),
+    "name": ("run", "name"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,17 @@ def value_of(manifest: RunManifest, row: Row) -> object:
     return getattr(manifest, row.name)
 
 
+def row_of(field: str) -> Row | None:
+    """The row of a field of RunManifest."""
+    table, name = NAMES.get(field, (None, field))
+    return next((r for r in ROWS if r.name == name and table in (None, r.table)), None)
+
+
 def test_the_document__has_each_field_once_in_the_table_it_stands_in() -> None:
-    documented = sorted(row.name for row in ROWS)
-    assert documented == sorted(
-        NAMES.get(field.name, field.name)
-        for field in fields(RunManifest)
-        if field.name != "options"
-    )
+    documented = sorted((row.table, row.name) for row in ROWS)
+    assert len(set(documented)) == len(documented)
+    found = [row_of(field.name) for field in fields(RunManifest) if field.name != "options"]
+    assert sorted((row.table, row.name) for row in found if row is not None) == documented
     assert "## `[options]`" in DOCUMENT.read_text(encoding="utf-8")
     example = tomllib.loads(format_manifest(example_manifest()))
     for row in ROWS:
@@ -79,18 +90,15 @@ def test_the_document__has_each_field_once_in_the_table_it_stands_in() -> None:
 
 @pytest.mark.parametrize("field", fields(RunManifest), ids=lambda field: field.name)
 def test_a_default__is_the_documented_one(field: Any, tmp_path: Path) -> None:
-    row = next((row for row in ROWS if row.name == NAMES.get(field.name, field.name)), None)
+    row = row_of(field.name)
     if field.default is MISSING and field.default_factory is MISSING:
         assert row is not None
         assert row.default == "-"
     elif field.default is not MISSING:
         assert row is not None
         assert row.default == format_value(field.default)
-        bare = re.sub(
-            rf"(?m)^{field.name} = .*\n",
-            "",
-            format_manifest(replace(example_manifest(), rule="mean")),
-        )
+        head, found, tail = format_manifest(example_manifest()).partition(f"[{row.table}]")
+        bare = head + found + re.sub(rf"(?m)^{row.name} = .*\n", "", tail, count=1)
         file = tmp_path / "run.toml"
         file.write_text(bare)
         assert getattr(read_manifest(file), field.name) == field.default
@@ -143,3 +151,14 @@ def test_a_field_that_does_not_exist__is_refused_with_the_nearest_name(
 def test_finality__is_part_of_the_run_id() -> None:
     example = example_manifest()
     assert replace(example, finality="finalized").run_id != example.run_id
+
+
+def test_the_constants_of_an_optimiser__are_the_documented_ones() -> None:
+    lines = re.findall(r"(?m)^- `(\w+)`: (`lr = .*)$", DOCUMENT.read_text(encoding="utf-8"))
+    assert sorted(["none", *(name for name, _ in lines)]) == sorted(optimiser_names())
+    for name, constants in lines:
+        params = {key: float(value) for key, value in re.findall(r"`(\w+) = ([\d.]+)`", constants)}
+        assert optimiser_named(name, params) == optimiser_named(name)
+        with pytest.raises(MergeError) as caught:
+            optimiser_named(name, {"rate": 1.0})
+        assert all(key in str(caught.value) for key in params)

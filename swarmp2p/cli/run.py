@@ -20,6 +20,10 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--peers", type=int, default=4, show_default=True, help="Sites, 3 to 16.")
 @click.option("--rounds", type=int, default=10, show_default=True, help="Merges.")
 @click.option("--merge", default="mean", show_default=True, help="Merge rule: mean, cclip, ...")
+@click.option(
+    "--optimiser", default="none", show_default=True, help="Of the merged step: fedavgm, ..."
+)
+@click.option("--encoding", default="fp32", show_default=True, help="Of updates: bf16, int8, ...")
 @click.option("--seed", type=int, default=0, show_default=True, help="Splits and identities.")
 @path_option("--out", default="swarmp2p-demo", show_default=True, help="Where to write.")
 @path_option("--data", help="A CSV with the columns of the built-in one.")
@@ -29,6 +33,8 @@ def demo(
     peers: int,
     rounds: int,
     merge: str,
+    optimiser: str,
+    encoding: str,
     seed: int,
     out: Path,
     data: Path | None,
@@ -43,7 +49,14 @@ def demo(
     from swarmp2p.demo.progress import Progress
 
     options = DemoOptions(
-        peers=peers, rounds=rounds, merge=merge, seed=seed, out=out, data=data or HEART_CSV
+        peers=peers,
+        rounds=rounds,
+        merge=merge,
+        optimiser=optimiser,
+        encoding=encoding,
+        seed=seed,
+        out=out,
+        data=data or HEART_CSV,
     )
     # A terminated demo must end its children too; the way out is that of Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)

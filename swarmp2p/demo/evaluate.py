@@ -26,6 +26,7 @@ from swarmp2p.demo.model import Parameters, initial_params, local_steps, loss, p
 from swarmp2p.demo.scoring import Figures, Scores, judge
 from swarmp2p.demo.settings import Training
 from swarmp2p.errors import StateError
+from swarmp2p.manifest import RunManifest
 
 Data = tuple[FloatArray, FloatArray]
 
@@ -99,14 +100,23 @@ def evaluate_run(
 
 
 def build_metrics(
-    run_id: str, rounds: Sequence[Mapping[str, Any]], evaluation: Evaluation, out: Path
+    manifest: RunManifest,
+    rounds: Sequence[Mapping[str, Any]],
+    evaluation: Evaluation,
+    out: Path,
 ) -> dict[str, Any]:
     """The content of metrics.json.
 
+    `terms` are what the manifest says of merging, by the names of the options of `swarmp2p demo`.
     Each of `rounds` holds round, attempt, contributors, complete, merged_root and seconds.
     """
     return {
-        "run_id": run_id,
+        "run_id": manifest.run_id.hex(),
+        "terms": {
+            "merge": manifest.rule,
+            "optimiser": manifest.optimiser,
+            "encoding": manifest.encoding,
+        },
         "rounds": [dict(one) for one in rounds],
         "sites": evaluation.sites,
         "central": evaluation.central,

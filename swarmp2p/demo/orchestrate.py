@@ -27,11 +27,16 @@ RADIUS = 2.0
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What `swarmp2p demo` takes. `block_seconds` is the embedded chain's block interval."""
+    """What `swarmp2p demo` takes. `block_seconds` is the embedded chain's block interval.
+
+    `merge`, `optimiser` and `encoding` are names as run.toml has them.
+    """
 
     peers: int = 4
     rounds: int = 10
     merge: str = "mean"
+    optimiser: str = "none"
+    encoding: str = "fp32"
     seed: int = 0
     out: Path = Path("swarmp2p-demo")
     data: Path = HEART_CSV
@@ -52,6 +57,8 @@ def demo_manifest(options: DemoOptions) -> RunManifest:
         schema=Schema((TensorSpec("bias", "f32", (1,)), TensorSpec("weight", "f32", (13,)))),
         rule=options.merge,
         rule_params={"radius": RADIUS} if options.merge == "cclip" else {},
+        optimiser=options.optimiser,
+        encoding=options.encoding,
         commit_blocks=guess,
         exchange_blocks=guess,
         lo=guess,
@@ -188,7 +195,7 @@ def _conclude(
 ) -> dict[str, Any]:
     outcomes = {site.name: read_outcome(out / "nodes" / site.name) for site in sites}
     evaluation = evaluate_run(sites, outcomes, training_from_options(manifest.options))
-    metrics = build_metrics(manifest.run_id.hex(), read_rounds(out), evaluation, out)
+    metrics = build_metrics(manifest, read_rounds(out), evaluation, out)
     part = out / "metrics.json.part"
     part.write_text(json.dumps(public(metrics), indent=1) + "\n", encoding="utf-8")
     part.replace(out / "metrics.json")

@@ -182,6 +182,7 @@ def _picture_section(title: str, picture: bytes, description: str) -> str:
 def _round_section(metrics: Metrics) -> str:
     everyone = [site["site"] for site in metrics["sites"]]
     rows = "".join(_round_row(one, everyone) for one in metrics["rounds"])
+    terms = metrics["terms"]
     return f"""<section>
 <h2>Rounds</h2>
 <div class="scroll"><table>
@@ -194,6 +195,9 @@ def _round_section(metrics: Metrics) -> str:
 </table></div>
 <p class="note">A round is complete when every enrolled hospital contributed. A partial one says who
 was missing; nobody is left out in silence.</p>
+<p class="note">Merge rule <code>{_text(terms["merge"])}</code>, server optimiser
+<code>{_text(terms["optimiser"])}</code>, updates encoded as
+<code>{_text(terms["encoding"])}</code>.</p>
 </section>"""
 
 

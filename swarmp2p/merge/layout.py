@@ -81,7 +81,7 @@ def unflatten(floats: Vector, integers: Integers, schema: Schema) -> dict[str, A
     own precision (to nearest even; beyond the largest finite value, to that value). Raises
     MergeError for sections of a wrong length or dtype and for integers outside a tensor's dtype.
     """
-    _check_sections(floats, integers, schema)
+    check_sections(floats, integers, schema)
     params: dict[str, Array] = {}
     for tensor, part in _parts(schema):
         if tensor.is_float:
@@ -102,15 +102,17 @@ def encode_chunks(schema: Schema, floats: Vector, integers: Integers) -> list[me
     sections unchanged while the chunks are in use. Raises MergeError for sections of a wrong length
     or dtype, and for NaN or infinity, naming the tensor.
     """
-    _check_sections(floats, integers, schema)
+    check_sections(floats, integers, schema)
     check_finite(floats, schema, "our own parameters")
-    chunks: list[memoryview] = []
-    for section in (floats, integers):
-        wire: Array = np.ascontiguousarray(section, section.dtype.newbyteorder("<"))
-        data = wire.data.cast("B").toreadonly() if wire.size else memoryview(b"")
-        size = CHUNK_ELEMENTS * section.itemsize
-        chunks += [data[start : start + size] for start in range(0, len(data), size)]
-    return chunks
+    return [*encode_section(floats), *encode_section(integers)]
+
+
+def encode_section(section: Vector | Integers) -> list[memoryview]:
+    """The chunks of one section, views of it on little-endian machines; none if it is empty."""
+    wire: Array = np.ascontiguousarray(section, section.dtype.newbyteorder("<"))
+    data = wire.data.cast("B").toreadonly() if wire.size else memoryview(b"")
+    size = CHUNK_ELEMENTS * section.itemsize
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def decode_chunks(
@@ -126,7 +128,22 @@ def decode_chunks(
     (CHUNK-003), NON_FINITE (CHUNK-004), MALFORMED (CHUNK-018); LocalProtocolError for an encoding
     the schema cannot have.
     """
-    sizes = chunk_sizes(schema, encoding)
+    check_sizes(chunks, chunk_sizes(schema, encoding))
+    floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
+    parts = chunk_slices(floats.size)
+    for part, data in zip(parts, chunks, strict=False):
+        near = None if base is None else base[part]
+        codec.decode_into(floats[part], data, encoding, near, first=part.start)
+        odd = first_non_finite(floats[part])
+        if odd is not None:  # CHUNK-004
+            name = element_name(schema, part.start + odd)
+            value = floats[part.start + odd]
+            raise RemoteProtocolError(Code.NON_FINITE, f"the decoded update: {name} is {value}")
+    return floats, decode_integers(schema, chunks[len(parts) :], "the decoded update")
+
+
+def check_sizes(chunks: Sequence[Buffer], sizes: Sequence[int]) -> None:
+    """Raise RemoteProtocolError(BAD_PROOF) unless the chunks have these numbers of bytes."""
     # CHUNK-003: the schema fixes all sizes; no byte is decoded before they are right.
     if len(chunks) != len(sizes):
         raise RemoteProtocolError(
@@ -137,25 +154,33 @@ def decode_chunks(
             raise RemoteProtocolError(
                 Code.BAD_PROOF, f"chunk {index} has {len(data)} bytes; its schema makes {size}"
             )
-    floats: Vector = np.empty(schema.float_elements, compute_dtype(schema))
+
+
+def decode_integers(schema: Schema, chunks: Sequence[Buffer], whose: str) -> Integers:
+    """The integer section, a copy; `chunks` are its own, of the right sizes.
+
+    Raises RemoteProtocolError(MALFORMED) for a value outside its tensor's dtype, after `whose`.
+    """
     integers: Integers = np.empty(schema.integer_elements, np.int64)
-    parts = [slice(at, at + CHUNK_ELEMENTS) for at in range(0, floats.size, CHUNK_ELEMENTS)]
-    for part, data in zip(parts, chunks, strict=False):
-        near = None if base is None else base[part]
-        codec.decode_into(floats[part], data, encoding, near, first=part.start)
-        odd = first_non_finite(floats[part])
-        if odd is not None:  # CHUNK-004
-            name = element_name(schema, part.start + odd)
-            value = floats[part.start + odd]
-            raise RemoteProtocolError(Code.NON_FINITE, f"the decoded update: {name} is {value}")
-    for at, data in enumerate(chunks[len(parts) :]):
-        start = at * CHUNK_ELEMENTS
-        integers[start : start + CHUNK_ELEMENTS] = np.frombuffer(data, "<i8")
+    for part, data in zip(chunk_slices(integers.size), chunks, strict=True):
+        integers[part] = np.frombuffer(data, "<i8")
+    check_integers(integers, schema, whose)
+    return integers
+
+
+def check_integers(integers: Integers, schema: Schema, whose: str) -> None:
+    """Raise RemoteProtocolError(MALFORMED), naming the tensor, for a value outside its dtype."""
     for tensor, part in _parts(schema):
         problem = None if tensor.is_float else _range_problem(integers[part], tensor)
         if problem is not None:  # CHUNK-018
-            raise RemoteProtocolError(Code.MALFORMED, f"the decoded update: {problem}")
-    return floats, integers
+            raise RemoteProtocolError(Code.MALFORMED, f"{whose}: {problem}")
+
+
+def chunk_slices(elements: int) -> list[slice]:
+    """Where each chunk of a section of so many elements lies in it."""
+    return [
+        slice(at, min(at + CHUNK_ELEMENTS, elements)) for at in range(0, elements, CHUNK_ELEMENTS)
+    ]
 
 
 def stat_slices(schema: Schema) -> tuple[slice, ...]:
@@ -215,16 +240,23 @@ def _checked(tensor: TensorSpec, values: Array) -> Array:
     return values
 
 
-def _check_sections(floats: Vector, integers: Integers, schema: Schema) -> None:
-    for name, section, size, dtype in (
-        ("float", floats, schema.float_elements, compute_dtype(schema)),
-        ("integer", integers, schema.integer_elements, np.dtype(np.int64)),
-    ):
-        if section.shape != (size,) or section.dtype != dtype:
-            raise MergeError(
-                f"the {name} section is {section.dtype}{list(section.shape)}; the schema says "
-                f"{dtype}[{size}]"
-            )
+def check_sections(floats: Vector, integers: Integers, schema: Schema) -> None:
+    """Raise MergeError unless the sections have the schema's lengths and dtypes."""
+    check_float_section("the float section", floats, schema)
+    size = schema.integer_elements
+    _check_section("the integer section", integers, size, np.dtype(np.int64))
+
+
+def check_float_section(what: str, section: Vector, schema: Schema) -> None:
+    """Raise MergeError unless `section` is like the float section of the schema."""
+    _check_section(what, section, schema.float_elements, compute_dtype(schema))
+
+
+def _check_section(what: str, section: Array, size: int, dtype: np.dtype[Any]) -> None:
+    if section.shape != (size,) or section.dtype != dtype:
+        raise MergeError(
+            f"{what} is {section.dtype}{list(section.shape)}; the schema says {dtype}[{size}]"
+        )
 
 
 def _range_problem(values: Integers, tensor: TensorSpec) -> str | None:

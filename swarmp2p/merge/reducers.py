@@ -1,4 +1,4 @@
-"""Blocked, in-place accumulation in a defined order (ARITHMETIC D0, D4, D5; integer section).
+"""Blocked, in-place accumulation in a defined order (ARITHMETIC D0, D4, D5).
 
 Vectors are walked in blocks that fit the cache, so extra memory does not grow with their length
 or number, and every element sees the same operations in the same order whatever the block size
@@ -13,7 +13,6 @@ from math import inf
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from swarmp2p.errors import MergeError
 from swarmp2p.merge.terms import Pool, Rows, Terms, Vector, reach
@@ -288,50 +287,3 @@ def merge_stat(terms: Terms, out: Vector) -> None:
                 accumulate(rows, terms.shares, out[low:high], temporary[: high - low])
                 if not settle(out[low:high]):
                     terms.suspect()
-
-
-def merge_integers(
-    vectors: Sequence[npt.NDArray[np.int64]], rule: str = "max"
-) -> npt.NDArray[np.int64]:
-    """Merge n int64 vectors of one length by `rule`: "max", "min" or "sum", exactly.
-
-    Raises MergeError for an unknown rule, unequal lengths, and a sum outside int64.
-    """
-    if rule not in ("max", "min", "sum"):
-        raise MergeError(f"unknown integer rule {rule!r}; max, min or sum is expected")
-    if not vectors:
-        raise MergeError("no updates to merge")
-    for k, vector in enumerate(vectors):
-        if vector.shape != vectors[0].shape or vector.ndim != 1 or vector.dtype != np.int64:
-            raise MergeError(
-                f"integer section of roster index {k}: {vector.dtype}{list(vector.shape)}; "
-                f"int64[{vectors[0].size}] is expected"
-            )
-    if rule == "sum":
-        return _sum_integers(vectors)
-    out = vectors[0].copy()
-    for vector in vectors[1:]:
-        if rule == "max":
-            np.maximum(out, vector, out=out)
-        else:
-            np.minimum(out, vector, out=out)
-    return out
-
-
-def _sum_integers(vectors: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Sum in two 32-bit halves, so that no step wraps before the exact total is known."""
-    high = np.zeros_like(vectors[0])
-    low = np.zeros_like(vectors[0])
-    for vector in vectors:
-        high += vector >> 32
-        low += vector & 0xFFFFFFFF
-    high += low >> 32
-    low &= 0xFFFFFFFF
-    outside = (high < -(2**31)) | (high >= 2**31)
-    if outside.any():
-        at = int(np.argmax(outside))
-        raise MergeError(
-            f"element {at} of the integer section: the sum of {len(vectors)} updates is outside "
-            "int64; use max or min, or a smaller counter"
-        )
-    return (high << 32) | low

@@ -8,7 +8,7 @@ from swarmp2p.crypto import merkle
 from swarmp2p.errors import StateError
 from swarmp2p.manifest import RunManifest
 from swarmp2p.merge import layout, rules
-from swarmp2p.merge.reducers import merge_integers
+from swarmp2p.merge.integers import merge_integers
 from swarmp2p.seams import ChunkSource, Store
 from swarmp2p.wire.tensors import chunk_sizes
 

@@ -42,7 +42,15 @@ def decode_run_manifest(given: Input) -> Output:
     manifest = wire.decode_run_manifest(data)
     return {
         **{name: getattr(manifest, name) for name in _SAME},
-        "merge": {"params": notation_of(manifest.merge_params), "rule": manifest.merge_rule},
+        "merge": {
+            "integers": manifest.integers,
+            "optimiser": {
+                "name": manifest.optimiser,
+                "params": notation_of(manifest.optimiser_params),
+            },
+            "params": notation_of(manifest.merge_params),
+            "rule": manifest.merge_rule,
+        },
         "options": notation_of(manifest.options),
         "schema": manifest.schema.hex(),
         "version": wire.VERSION,
@@ -56,10 +64,14 @@ def encode_run_manifest(given: Input) -> Output:
     if given["version"] != wire.VERSION:  # the package writes no other, so there is no field
         raise LocalProtocolError(f"a run manifest of version {given['version']}")
     fields: dict[str, Any] = {name: given[name] for name in _SAME}
+    merge = given["merge"]
     manifest = wire.WireRunManifest(
         **fields,
-        merge_params=value_of(given["merge"]["params"]),
-        merge_rule=given["merge"]["rule"],
+        integers=merge["integers"],
+        merge_params=value_of(merge["params"]),
+        merge_rule=merge["rule"],
+        optimiser=merge["optimiser"]["name"],
+        optimiser_params=value_of(merge["optimiser"]["params"]),
         options=value_of(given["options"]),
         schema=data_of(given["schema"]),
         windows=wire.Windows(**{name: given["windows"][name] for name in _WINDOWS}),

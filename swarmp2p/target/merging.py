@@ -1,12 +1,17 @@
-"""Weights, Gram matrices, merges (09)."""
+"""Weights, Gram matrices, merges, optimisers, secure sums (09)."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from swarmp2p.merge.gram import measure
-from swarmp2p.merge.reducers import Updates, merge_integers
+from swarmp2p.merge.integers import merge_integers
+from swarmp2p.merge.optimisers import optimiser_named
+from swarmp2p.merge.reducers import Updates
 from swarmp2p.merge.rules import merge, rule_named, weigh
+from swarmp2p.merge.secure import merge_sum, quantise
 from swarmp2p.merge.terms import Terms
 from swarmp2p.target.arrays import (
     double_bits,
@@ -16,6 +21,8 @@ from swarmp2p.target.arrays import (
     vectors_of,
 )
 from swarmp2p.target.notation import Input, Operation, Output
+
+Integer = TypeVar("Integer", np.int32, np.int64)
 
 _UNIFORM = {"declared": False, "uniform": True}
 
@@ -64,8 +71,47 @@ def compute_merge(given: Input) -> Output:
 
 def merge_integer_sections(given: Input) -> Output:
     """Answer `merge.integers`."""
-    updates = [np.array([int(one) for one in update], np.int64) for update in given["updates"]]
-    return {"vector": [str(value) for value in merge_integers(updates).tolist()]}
+    updates = [_integers(update, np.int64) for update in given["updates"]]
+    merged = merge_integers(updates, given["rule"], _integers(given["base"], np.int64))
+    return {"vector": [str(value) for value in merged.tolist()]}
+
+
+def take_step(given: Input) -> Output:
+    """Answer `merge.optimise`."""
+    merged = vector_of(given["merged"], given["type"])
+    state = vectors_of(given["state"], given["type"])
+    params = {name: double_of(bits) for name, bits in given["params"].items()}
+    steps = optimiser_named(given["optimiser"], params, merged.dtype).step(
+        merged,
+        vector_of(given["base"], given["type"]),
+        state,
+        int(given["steps"]),
+        stat=_slices(given["stats"]),
+    )
+    return {
+        "vector": notation_of_vector(merged),
+        "state": [notation_of_vector(vector) for vector in state],
+        "steps": str(steps),
+    }
+
+
+def quantise_update(given: Input) -> Output:
+    """Answer `secure.quantise`."""
+    update, base = (vector_of(given[name], "f32") for name in ("update", "base"))
+    integers = quantise(update, base, double_of(given["clip"]), given["commitments"])
+    return {"integers": [str(value) for value in integers.tolist()]}
+
+
+def sum_updates(given: Input) -> Output:
+    """Answer `secure.sum`."""
+    updates = [_integers(update, np.int32) for update in given["updates"]]
+    base = vector_of(given["base"], "f32")
+    merged = merge_sum(updates, base, double_of(given["clip"]), given["commitments"])
+    return {"vector": notation_of_vector(merged)}
+
+
+def _integers(given: Sequence[str], dtype: type[Integer]) -> npt.NDArray[Integer]:
+    return np.array([int(one) for one in given], dtype)
 
 
 def _slices(given: Sequence[Sequence[int]]) -> tuple[slice, ...]:
@@ -77,4 +123,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "merge.gram": merge_gram,
     "merge.compute": compute_merge,
     "merge.integers": merge_integer_sections,
+    "merge.optimise": take_step,
+    "secure.quantise": quantise_update,
+    "secure.sum": sum_updates,
 }

@@ -22,6 +22,7 @@ _MODULES = (
     "streams",
     "blobs",
     "updates",
+    "models",
     "manifests",
     "rounds",
     "merging",

@@ -1,8 +1,8 @@
 """The run manifest as it is hashed: what all peers of a run agree on (spec/08-rounds).
 
-Constants in `merge_params` and `options` stand in wire form: text, bool, int, dicts of constants,
-`["f64", bits]`, `["neg", magnitude]`, `["list", items]`; `pack_constant` and `unpack_constant`
-turn them into plain Python and back.
+Constants in `merge_params`, `optimiser_params` and `options` stand in wire form: text, bool, int,
+dicts of constants, `["f64", bits]`, `["neg", magnitude]`, `["list", items]`; `pack_constant` and
+`unpack_constant` turn them into plain Python and back.
 """
 
 import struct
@@ -25,12 +25,13 @@ from swarmp2p.wire.registry import (
     Code,
 )
 
-VERSION = 2
+VERSION = 3
 TOPOLOGIES = ("mesh",)  # by their numbers on the chain
 FINALITIES = ("depth", "finalized")
 PRIVACIES = ("robust",)
 INITS = ("zeros", "genesis")
 WEIGHTS = ("declared", "uniform")
+INTEGERS = ("max", "min", "median", "base")
 _U32 = 2**32 - 1
 _KEYS = (
     "audit_rounds",
@@ -83,7 +84,10 @@ class WireRunManifest:
     topology: str
     weights: str
     windows: Windows
+    integers: str = "max"  # the rule of the integer section
     merge_params: dict[str, Any] = field(default_factory=dict)
+    optimiser: str = "none"
+    optimiser_params: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,7 +101,12 @@ def encode_run_manifest(manifest: WireRunManifest) -> bytes:
             "encoding": manifest.encoding,
             "finality": manifest.finality,
             "init": manifest.init,
-            "merge": {"params": manifest.merge_params, "rule": manifest.merge_rule},
+            "merge": {
+                "integers": manifest.integers,
+                "optimiser": {"name": manifest.optimiser, "params": manifest.optimiser_params},
+                "params": manifest.merge_params,
+                "rule": manifest.merge_rule,
+            },
             "min_peers": manifest.min_peers,
             "name": manifest.name,
             "options": manifest.options,
@@ -137,16 +146,12 @@ def decode_run_manifest(data: bytes) -> WireRunManifest:
     checks = fields.uint("checks", 0, MAX_PEERS)
     encoding, finality = fields.choice("encoding", ENCODINGS), fields.choice("finality", FINALITIES)
     init = fields.choice("init", INITS)
-    merge = Fields(fields.value("merge"), "run manifest: merge", ("params", "rule"))
-    params = merge.mapping("params", MAX_MAP)
-    _check_constant(params, "merge params")
-    rule = merge.text("rule", 1, MAX_RULE_NAME_BYTES)
+    merge = _merge(fields.value("merge"))
     min_peers = fields.uint("min_peers", 0, MAX_PEERS)
     if min_peers == 1:
         raise RemoteProtocolError(Code.MALFORMED, "run manifest: min_peers is 1; 0, or 2 and more")
     name = fields.text("name", 1, MAX_STR)
-    options = fields.mapping("options", MAX_MAP)
-    _check_constant(options, "options")
+    options = _constants(fields, "options", "options")
     privacy, rounds = fields.choice("privacy", PRIVACIES), fields.uint("rounds", 1, _U32)
     schema, sync_every = fields.hash("schema"), fields.uint("sync_every", 1, _U32)
     topology, weights = fields.choice("topology", TOPOLOGIES), fields.choice("weights", WEIGHTS)
@@ -156,8 +161,7 @@ def decode_run_manifest(data: bytes) -> WireRunManifest:
         encoding=encoding,
         finality=finality,
         init=init,
-        merge_rule=rule,
-        merge_params=params,
+        **merge,
         min_peers=min_peers,
         name=name,
         options=options,
@@ -209,6 +213,22 @@ def _check_version(value: Any) -> None:
         )
 
 
+def _merge(value: Any) -> dict[str, Any]:
+    """The map `merge`, by the names of the fields of WireRunManifest."""
+    merge = Fields(value, "run manifest: merge", ("integers", "optimiser", "params", "rule"))
+    integers = merge.choice("integers", INTEGERS)
+    optimiser = Fields(
+        merge.value("optimiser"), "run manifest: merge: optimiser", ("name", "params")
+    )
+    return {
+        "integers": integers,
+        "optimiser": optimiser.text("name", 1, MAX_RULE_NAME_BYTES),
+        "optimiser_params": _constants(optimiser, "params", "the optimiser's params"),
+        "merge_params": _constants(merge, "params", "merge params"),
+        "merge_rule": merge.text("rule", 1, MAX_RULE_NAME_BYTES),
+    }
+
+
 def _windows(value: Any) -> Windows:
     fields = Fields(value, "run manifest: windows", ("commit", "depth", "exchange", "hi", "lo"))
     windows = Windows(
@@ -223,6 +243,13 @@ def _windows(value: Any) -> Windows:
             Code.MALFORMED, f"run manifest: lo {windows.lo} is above hi {windows.hi}"
         )
     return windows
+
+
+def _constants(fields: Fields, key: str, where: str) -> dict[str, Any]:
+    """A map of constants."""
+    found = fields.mapping(key, MAX_MAP)
+    _check_constant(found, where)
+    return found
 
 
 def _check_constant(value: Any, where: str) -> None:

@@ -143,6 +143,30 @@ def chunk_sizes(schema: Schema, encoding: int = ENCODING_FP32) -> tuple[int, ...
     )
 
 
+def model_sizes(schema: Schema, vectors: int) -> tuple[int, ...]:
+    """Bytes of each chunk of a model blob, which is in the fp32 encoding whatever the run's is.
+
+    `vectors` is the number of state vectors of the run's server optimiser. 0: none, and the model
+    has the two sections of an update; else the state vectors follow, each like the float section,
+    and a step count in a chunk of its own. Raises LocalProtocolError for a count below 0 and for
+    more than MAX_CHUNKS chunks (CHUNK-021).
+    """
+    if vectors < 0:
+        raise LocalProtocolError(f"{vectors} state vectors; 0 or more are expected")
+    sizes = chunk_sizes(schema)
+    if not vectors:
+        return sizes
+    state = sizes[: len(_chunks(schema.float_elements))]
+    count = len(sizes) + vectors * len(state) + 1  # before a tuple of that length is made
+    if count > MAX_CHUNKS:
+        raise LocalProtocolError(
+            f"a model of {count} chunks, {vectors * len(state) + 1} of them the state of its server"
+            f" optimiser; at most {MAX_CHUNKS} are allowed: take an optimiser with fewer state"
+            " vectors, none, or a smaller model"
+        )
+    return (*sizes, *(state * vectors), _INTEGER_BYTES)
+
+
 def _chunks(elements: int) -> list[int]:
     """How many elements each chunk of a section holds."""
     whole, rest = divmod(elements, CHUNK_ELEMENTS)

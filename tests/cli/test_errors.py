@@ -149,7 +149,14 @@ def test_a_csv_without_a_column__names_it(lines, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [["--peers", "2"], ["--peers", "17"], ["--rounds", "0"], ["--merge", "best"]],
+    [
+        ["--peers", "2"],
+        ["--peers", "17"],
+        ["--rounds", "0"],
+        ["--merge", "best"],
+        ["--optimiser", "best"],
+        ["--encoding", "best"],
+    ],
 )
 def test_demo_options_outside_their_range__leave_nothing(lines, tmp_path, options):
     status, err = lines("demo", *options, "--out", tmp_path / "out")

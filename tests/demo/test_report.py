@@ -10,11 +10,13 @@ from rich.console import Console
 
 from swarmp2p.demo.evaluate import Evaluation, SiteOutcome, build_metrics, evaluate_run
 from swarmp2p.demo.hospitals import Patient, Site, choose_sites
+from swarmp2p.demo.orchestrate import DemoOptions, demo_manifest
 from swarmp2p.demo.rehearsal import rehearse
 from swarmp2p.demo.report import write_report
 from swarmp2p.demo.settings import Training
 from swarmp2p.demo.table import result_sentence, result_table
 
+MANIFEST = demo_manifest(DemoOptions(merge="median", optimiser="nesterov", encoding="int8"))
 HOSTILE = "<script>alert('x')</script>\"$\\frac{"
 
 
@@ -29,13 +31,16 @@ def rounds(names: list[str]) -> list[dict[str, Any]]:
 @pytest.fixture
 def metrics(evaluation: Evaluation, tmp_path: Path) -> dict[str, Any]:
     names = [site["site"] for site in evaluation.sites]
-    return copy.deepcopy(build_metrics("cd" * 32, rounds(names), evaluation, tmp_path))
+    return copy.deepcopy(build_metrics(MANIFEST, rounds(names), evaluation, tmp_path))
 
 
 def test_evaluation__has_the_fixed_shape_and_null_where_a_class_is_missing(
     metrics: dict[str, Any],
 ) -> None:
-    assert set(metrics) == {"run_id", "rounds", "sites", "central", "parameters_sha256", "out"}
+    assert set(metrics) == {
+        "run_id", "terms", "rounds", "sites", "central", "parameters_sha256", "out",
+    }  # fmt: skip
+    assert metrics["terms"] == {"merge": "median", "optimiser": "nesterov", "encoding": "int8"}
     figures = {"auc", "accuracy", "sensitivity", "specificity"}
     swiss = metrics["sites"][2]
     assert swiss["site"] == "switzerland"
@@ -77,6 +82,8 @@ def test_report__needs_nothing_but_itself(
     assert not re.search(r"https?://|<script|<link|@import|url\(", page)
     assert re.findall(r'src="([^,]*),', page) == ["data:image/png;base64"] * 2
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for word in ("median", "nesterov", "int8"):
+        assert f"<code>{word}</code>" in page
     assert "without cleveland" in page  # the partial round says who was missing
     assert result_sentence(metrics).split(":")[0] in page
 
@@ -89,6 +96,7 @@ def test_report__escapes_hostile_names_everywhere(
     hashes[HOSTILE] = hashes.pop("cleveland")
     metrics["rounds"][0]["contributors"] = [HOSTILE]
     metrics["rounds"][0]["merged_root"] = metrics["run_id"] = HOSTILE
+    metrics["terms"] = dict.fromkeys(metrics["terms"], HOSTILE)
     write_report(tmp_path, metrics, evaluation.curves)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page

@@ -43,6 +43,7 @@ def test_its_json__has_the_documented_shape(finished):
     out, metrics = finished
     assert set(metrics) == {
         "run_id",
+        "terms",
         "rounds",
         "sites",
         "central",
@@ -50,6 +51,7 @@ def test_its_json__has_the_documented_shape(finished):
         "out",
     }
     assert metrics["out"] == str(out)
+    assert metrics["terms"] == {"merge": "mean", "optimiser": "none", "encoding": "fp32"}
     assert [one["round"] for one in metrics["rounds"]] == [1, 2, 3]
     for one in metrics["rounds"]:
         assert one["complete"] is True

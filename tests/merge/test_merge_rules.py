@@ -266,26 +266,3 @@ def test_arithmetic__that_flushes_subnormals_is_refused_in_whichever_thread() ->
         with pytest.raises(MergeError, match="flushes subnormal numbers"):
             reducers.walk(base.size, lambda _start, _stop: None, bad, 2, reducers.BLOCK)
     reducers.check_arithmetic()
-
-
-def test_integers__merge_by_max_min_and_an_exact_sum() -> None:
-    rows = [np.array(row, np.int64) for row in ([1, -5, 2**62], [2, -7, 2**62], [0, 3, -(2**62)])]
-    assert reducers.merge_integers(rows).tolist() == [2, 3, 2**62]
-    assert reducers.merge_integers(rows, "min").tolist() == [0, -7, -(2**62)]
-    # 2^62 + 2^62 wraps on the way, the total does not
-    assert reducers.merge_integers(rows, "sum").tolist() == [3, -9, 2**62]
-
-
-@pytest.mark.parametrize("value", [2**62, -(2**62) - 1])
-def test_integers__refuse_a_sum_outside_int64(value: int) -> None:
-    rows = [np.array([0, value], np.int64)] * 2
-    with pytest.raises(MergeError, match="element 1 of the integer section"):
-        reducers.merge_integers(rows, "sum")
-
-
-def test_integers__refuse_an_unknown_rule_or_shape() -> None:
-    row = np.zeros(2, np.int64)
-    with pytest.raises(MergeError, match="unknown integer rule 'mean'"):
-        reducers.merge_integers([row], "mean")
-    with pytest.raises(MergeError, match="roster index 1"):
-        reducers.merge_integers([row, row[:1]])

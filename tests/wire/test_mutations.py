@@ -47,6 +47,11 @@ RUN_MANIFESTS = st.builds(
     name=st.text(min_size=1, max_size=20),
     rounds=st.integers(1, 2**32 - 1),
     options=st.dictionaries(st.text(max_size=4), CONSTANTS, max_size=3),
+    integers=st.sampled_from(("max", "min", "median", "base")),
+    optimiser=st.text(min_size=1, max_size=16),
+    optimiser_params=st.dictionaries(
+        st.text(max_size=4), st.floats(-9, 9).map(pack_constant), max_size=3
+    ),
     weights=st.sampled_from(("declared", "uniform")),
 ).filter(lambda manifest: depth(manifest.options) < 6)
 KINDS = {

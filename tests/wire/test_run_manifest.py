@@ -23,8 +23,11 @@ MANIFEST = WireRunManifest(
     encoding="fp32",
     finality="depth",
     init="zeros",
+    integers="median",
     merge_rule="cclip",
     merge_params={"radius": pack_constant(2.0)},
+    optimiser="fedadam",
+    optimiser_params={"lr": pack_constant(0.5)},
     min_peers=0,
     name="four hospitals",
     options={"lr": pack_constant(0.3), "scales": pack_constant([1.5, -2, "a", True, {"b": 1}])},
@@ -37,6 +40,8 @@ MANIFEST = WireRunManifest(
     windows=Windows(commit=20, depth=0, exchange=20, hi=1200, lo=4),
 )
 FIELDS = canonical.decode(encode_run_manifest(MANIFEST))
+MERGE = FIELDS["merge"]
+OPTIMISER = MERGE["optimiser"]
 
 
 def changed(**changes):
@@ -63,7 +68,7 @@ def test_a_manifest__needs_every_field_and_no_other(key):
     assert refusal(changed(**{key + "_": 1})) is Code.UNKNOWN_FIELD
 
 
-@pytest.mark.parametrize("version", [0, 1, 3, 2**64 - 1])
+@pytest.mark.parametrize("version", [0, 1, 2, 4, 2**64 - 1])
 def test_another_version__is_named_before_any_other_fault(version):
     assert refusal(changed(version=version, later=1)) is Code.WRONG_VERSION
 
@@ -81,7 +86,7 @@ EDGES = {
     "privacy": ("robust", "private"),
     "topology": ("mesh", "leader"),
     "weights": ("uniform", "equal"),
-    "merge": ({"params": {}, "rule": "r" * 64}, {"params": {}, "rule": "r" * 65}),
+    "merge": ({**MERGE, "params": {}, "rule": "r" * 64}, {**MERGE, "rule": "r" * 65}),
     "windows": (
         {"commit": 1 << 20, "depth": 1 << 20, "exchange": 1 << 20, "hi": 1 << 20, "lo": 1 << 20},
         {"commit": (1 << 20) + 1, "depth": 0, "exchange": 1, "hi": 1, "lo": 1},
@@ -94,6 +99,60 @@ def test_bounds__hold_at_their_edge_and_refuse_beyond(key):
     inside, beyond = EDGES[key]
     decode_run_manifest(changed(**{key: inside}))
     assert refusal(changed(**{key: beyond})) is Code.MALFORMED
+
+
+@pytest.mark.parametrize("key", MERGE)
+def test_merge__needs_every_field_and_no_other(key):
+    without = {name: value for name, value in MERGE.items() if name != key}
+    assert refusal(changed(merge=without)) is Code.MALFORMED
+    assert refusal(changed(merge={**MERGE, key: None})) is Code.MALFORMED
+    assert refusal(changed(merge={**MERGE, key + "_": 1})) is Code.UNKNOWN_FIELD
+
+
+@pytest.mark.parametrize("key", OPTIMISER)
+def test_optimiser__needs_every_field_and_no_other(key):
+    without = {name: value for name, value in OPTIMISER.items() if name != key}
+    for optimiser in (without, {**OPTIMISER, key: None}):
+        assert refusal(changed(merge={**MERGE, "optimiser": optimiser})) is Code.MALFORMED
+    more = {**OPTIMISER, key + "_": 1}
+    assert refusal(changed(merge={**MERGE, "optimiser": more})) is Code.UNKNOWN_FIELD
+
+
+@pytest.mark.parametrize("name", ["", "o" * 65, 1])
+def test_optimiser__has_a_name_of_1_to_64_bytes(name):
+    assert refusal(changed(merge={**MERGE, "optimiser": {"name": name, "params": {}}})) is (
+        Code.MALFORMED
+    )
+    longest = {"name": "o" * 64, "params": {}}
+    assert decode_run_manifest(changed(merge={**MERGE, "optimiser": longest})).optimiser == "o" * 64
+
+
+@pytest.mark.parametrize("rule", ["max", "min", "median", "base"])
+def test_integers__have_one_of_four_rules(rule):
+    assert decode_run_manifest(changed(merge={**MERGE, "integers": rule})).integers == rule
+    assert refusal(changed(merge={**MERGE, "integers": rule + " "})) is Code.MALFORMED
+    assert refusal(changed(merge={**MERGE, "integers": "sum"})) is Code.MALFORMED
+
+
+@pytest.mark.parametrize("where", ["rule", "optimiser"])
+def test_params__hold_lists_as_deep_as_the_whole_manifest_may_be(where):
+    def written(constant):
+        if where == "rule":
+            return changed(merge={**MERGE, "params": {"a": constant}})
+        optimiser = {**OPTIMISER, "params": {"a": constant}}
+        return changed(merge={**MERGE, "optimiser": optimiser})
+
+    one, two = pack_constant([1]), pack_constant([[1]])
+    decode_run_manifest(written(one))
+    with pytest.raises(LocalProtocolError, match="nested deeper"):
+        written(two)
+
+
+def test_the_faults_of_a_merge__are_named_in_the_order_of_its_keys():
+    optimiser = {"name": 1, "params": {}, "x": 0}
+    wrong = {**MERGE, "optimiser": optimiser, "params": {"a": None}, "rule": 1}
+    assert refusal(changed(merge=wrong)) is Code.UNKNOWN_FIELD
+    assert refusal(changed(merge={**wrong, "integers": 1})) is Code.MALFORMED
 
 
 def test_min_peers__is_never_one():
@@ -124,12 +183,12 @@ def test_windows__have_lo_at_most_hi():
         {"a": None},
     ],
 )
-@pytest.mark.parametrize("where", ["options", "merge"])
-def test_constants__of_no_known_form_are_refused(constant, where):
+def test_constants__of_no_known_form_are_refused(constant):
     value = {"a": constant}
-    if where == "merge":
-        value = {"params": value, "rule": "cclip"}
-    assert refusal(changed(**{where: value})) is Code.MALFORMED
+    optimiser = {**OPTIMISER, "params": value}
+    assert refusal(changed(options=value)) is Code.MALFORMED
+    assert refusal(changed(merge={**MERGE, "params": value})) is Code.MALFORMED
+    assert refusal(changed(merge={**MERGE, "optimiser": optimiser})) is Code.MALFORMED
 
 
 constants = st.recursive(

@@ -14,10 +14,11 @@ from swarmp2p.wire.registry import (
     ENCODING_FP16,
     ENCODING_INT8,
     FLOAT_DTYPES,
+    MAX_CHUNKS,
     MAX_SCHEMA_BYTES,
     Code,
 )
-from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes, decode_schema
+from swarmp2p.wire.tensors import Schema, TensorSpec, chunk_sizes, decode_schema, model_sizes
 
 BIAS = TensorSpec("layer.bias", "f32", (3,))
 WEIGHT = TensorSpec("layer.weight", "f32", (3, 13))
@@ -205,3 +206,42 @@ def test_chunks__of_smaller_encodings_hold_the_same_elements(
     double = Schema((TensorSpec("w", "f64", (1,)),))
     with pytest.raises(LocalProtocolError, match="fp32 only"):
         chunk_sizes(double, encoding)
+
+
+@given(schemas(), st.integers(0, 2))
+def test_model_sizes__are_those_of_an_update_with_the_state_behind_it(
+    schema: Schema, vectors: int
+) -> None:
+    update = chunk_sizes(schema)
+    width = 8 if schema.compute_dtype == "f64" else 4
+    sizes = model_sizes(schema, vectors)
+    assert sizes[: len(update)] == update
+    state = sizes[len(update) :]
+    assert sum(state) == (vectors * schema.float_elements * width + 8 if vectors else 0)
+    assert state[-1:] == ((8,) if vectors else ())
+
+
+def test_model_sizes__cut_each_state_vector_like_the_float_section() -> None:
+    schema = Schema((TensorSpec("n", "i64", ()), TensorSpec("w", "f32", (CHUNK_ELEMENTS + 3,))))
+    whole = CHUNK_ELEMENTS * 4
+    assert model_sizes(schema, 0) == (whole, 12, 8)
+    assert model_sizes(schema, 1) == (whole, 12, 8, whole, 12, 8)
+    assert model_sizes(schema, 2) == (whole, 12, 8, whole, 12, whole, 12, 8)
+
+
+def test_model_sizes__of_no_floats_have_a_step_section_alone() -> None:
+    assert model_sizes(Schema((TensorSpec("n", "i64", (2,)),)), 2) == (16, 8)
+
+
+def test_model_sizes__are_refused_beyond_the_number_of_chunks_of_a_blob() -> None:
+    half = Schema((TensorSpec("w", "f32", (CHUNK_ELEMENTS * (MAX_CHUNKS // 2),)),))
+    fits = Schema((TensorSpec("w", "f32", (CHUNK_ELEMENTS * (MAX_CHUNKS // 2 - 1),)),))
+    assert len(model_sizes(half, 0)) == MAX_CHUNKS // 2
+    assert len(model_sizes(fits, 1)) == MAX_CHUNKS - 1
+    with pytest.raises(LocalProtocolError, match=r"8193 chunks, 4097 of them the state"):
+        model_sizes(half, 1)
+
+
+def test_model_sizes__need_a_count_of_vectors() -> None:
+    with pytest.raises(LocalProtocolError, match="-1 state vectors"):
+        model_sizes(SMALL, -1)
