@@ -16,11 +16,12 @@ from swarmp2p.manifest import (
     format_manifest,
     read_manifest,
 )
+from swarmp2p.merge.integers import INTEGER_RULES
 from swarmp2p.merge.model import Model, encode_model
 from swarmp2p.merge.optimisers import optimiser_named, optimiser_names
 from swarmp2p.run_terms import every_term
 from swarmp2p.wire.registry import CHUNK_ELEMENTS, ENCODINGS, MAX_CHUNKS
-from swarmp2p.wire.run_manifest import decode_run_manifest, unpack_constant
+from swarmp2p.wire.run_manifest import INTEGERS, decode_run_manifest, unpack_constant
 from swarmp2p.wire.tensors import Schema, TensorSpec
 
 EXAMPLE = example_manifest()
@@ -53,6 +54,10 @@ def test_the_new_terms__are_written_read_and_hashed(tmp_path: Path) -> None:
     ]
     ids = {replace(ADAM, **change).run_id for change in changes}
     assert len(ids | {ADAM.run_id}) == 5
+
+
+def test_the_rules_for_integers__are_those_of_the_merge_engine() -> None:
+    assert INTEGERS == INTEGER_RULES
 
 
 def test_a_file_without_them__means_none_and_max_and_fp32(tmp_path: Path) -> None:

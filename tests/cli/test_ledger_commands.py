@@ -12,6 +12,7 @@ from swarmp2p.ledger.accounts import save_account, write_key_file
 from swarmp2p.manifest import example_manifest
 
 TERMS = {"rounds", "min_peers", "rule", "depth", "lo", "hi", "sync_every", "schema", "tensors"}
+TERMS |= {"integers", "optimiser", "optimiser_params", "encoding"}
 
 
 def refused(result, *parts, status=1):

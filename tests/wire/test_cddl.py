@@ -10,6 +10,7 @@ from pathlib import Path
 import cbor2
 import pycddl
 import pytest
+from test_run_manifest import FIELDS, MERGE, OPTIMISER
 
 from swarmp2p.conformance.cases import Case, load
 from swarmp2p.target.notation import data_of
@@ -63,3 +64,18 @@ def test_schema__refuses_a_missing_field(op: str) -> None:
         without = {name: content for name, content in value.items() if name != key}
         with pytest.raises(pycddl.ValidationError):
             schema(op).validate_cbor(cbor2.dumps(without))
+
+
+def test_schema_of_a_run_manifest__takes_an_optimiser_and_refuses_other_merges() -> None:
+    ours = schema("run_manifest.decode")
+    ours.validate_cbor(cbor2.dumps(FIELDS))
+    for wrong in (
+        {**FIELDS, "version": 2},
+        {**FIELDS, "merge": {**MERGE, "integers": "sum"}},
+        {**FIELDS, "merge": {**MERGE, "x": 1}},
+        {**FIELDS, "merge": {**MERGE, "optimiser": {**OPTIMISER, "x": 1}}},
+        {**FIELDS, "merge": {**MERGE, "optimiser": {"name": "none"}}},
+        {**FIELDS, "merge": {**MERGE, "optimiser": {"name": "", "params": {}}}},
+    ):
+        with pytest.raises(pycddl.ValidationError):
+            ours.validate_cbor(cbor2.dumps(wrong))
