@@ -3,8 +3,9 @@
 # (constraints-oldest.txt), or NUMPY=VERSION. The environment is .venv-numpy/VERSION; it has what the
 # vectors and tests/merge import, in the ranges of pyproject.toml, and nothing that is compiled.
 #
-#   other_numpy.sh vectors   every vector, with all of this processor's vector units, then without
-#   other_numpy.sh           the same, then tests/merge
+#   other_numpy.sh short   every vector, with all of this processor's vector units, then without; then
+#                          the tests of layouts and encodings likewise
+#   other_numpy.sh         every vector and all of tests/merge likewise
 #
 # NumPy before 2.0 chooses the type of a result also by the value of a scalar. There the second pass
 # has the rules of 2.0 and an error wherever the rules of 1.x would have given another type.
@@ -59,8 +60,9 @@ vectors() { # vectors NAME=VALUE...
 }
 vectors
 vectors "${second[@]}"
-[ "${1:-}" = vectors ] && exit 0
 
-tests=("$bin/python" -m pytest -q -p no:cacheprovider tests/merge)
-"${tests[@]}"
-env "${second[@]}" "${tests[@]}"
+tests=(tests/merge)
+[ "${1:-}" = short ] && tests=(tests/merge/test_merge_layout.py tests/merge/test_merge_codec.py)
+pytest=("$bin/python" -m pytest -q -p no:cacheprovider "${tests[@]}")
+"${pytest[@]}"
+env "${second[@]}" "${pytest[@]}"
