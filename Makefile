@@ -49,13 +49,15 @@ soak: $(VENV)/.installed-dev
 contracts-check: $(VENV)/.installed-dev
 	scripts/contracts_check.sh
 
-# Asks byzfl again what test_byzfl_oracle.py compares with. It has an environment of its own: its
-# dependencies (torch, torchvision) are large, break other packages and compute nothing here.
+# Asks byzfl and torch again what test_byzfl_oracle.py and test_optimiser_oracle.py compare with, in an
+# environment of their own: torch is large. What else byzfl depends on computes nothing here.
 oracle: | prerequisites
 	test -x .venv-oracle/bin/python || $(PYTHON) -m venv .venv-oracle
 	.venv-oracle/bin/pip --disable-pip-version-check install -q numpy==2.4.6 scipy==1.17.1
 	.venv-oracle/bin/pip --disable-pip-version-check install -q --no-deps byzfl==0.0.11
 	.venv-oracle/bin/python tests/merge/make_byzfl_oracle.py
+	.venv-oracle/bin/pip --disable-pip-version-check install -q torch==2.13.0
+	.venv-oracle/bin/python tests/merge/make_optimiser_oracle.py
 
 prerequisites:
 	@scripts/prerequisites.sh

@@ -11,7 +11,12 @@ RUN = {
     "encoding": "fp32",
     "finality": "depth",
     "init": "zeros",
-    "merge": {"params": {}, "rule": "mean"},
+    "merge": {
+        "integers": "max",
+        "optimiser": {"name": "none", "params": {}},
+        "params": {},
+        "rule": "mean",
+    },
     "min_peers": 0,
     "name": "demo",
     "options": {},
@@ -20,7 +25,7 @@ RUN = {
     "schema": B32[2],
     "sync_every": 50,
     "topology": "mesh",
-    "version": 2,
+    "version": 3,
     "weights": "declared",
     "windows": {"commit": 20, "depth": 2, "exchange": 40, "hi": 1000, "lo": 5},
 }
@@ -208,8 +213,9 @@ def inner_fields():
             changed(RUN, windows=inner("windows", **{name: "absent"})),
             "MALFORMED",
         )
-    yield run_decode("merge-without-params", changed(RUN, merge={"rule": "mean"}), "MALFORMED")
-    yield run_decode("merge-without-rule", changed(RUN, merge={"params": {}}), "MALFORMED")
+    for name in RUN["merge"]:
+        part = inner("merge", **{name: "absent"})
+        yield run_decode(f"merge-without-{name}", changed(RUN, merge=part), "MALFORMED")
     yield run_decode(
         "merge-unknown", changed(RUN, merge=inner("merge", seed=1)), "UNKNOWN_FIELD", "ENC-009"
     )
@@ -236,7 +242,7 @@ def inner_fields():
 
 
 def run_others():
-    for version in (0, 1, 3, 2**64 - 1):
+    for version in (0, 1, 2, 4, 2**64 - 1):
         yield run_decode(
             f"version-{version}", changed(RUN, version=version), "WRONG_VERSION", "VER-003"
         )
@@ -302,12 +308,14 @@ def run_forms():
     )
     for end in range(1, len(packed(RUN)), 25):
         yield run_decode(f"prefix-{end}", packed(RUN)[:end], "MALFORMED", "ENC-002")
+    grace, more_of = inner("windows", x=1), inner("merge", x=1)
+    less_of = inner("merge", params="absent", x=1)
     for slug, more, expect in [
         ("version-before-unknown", {"version": 1, "x": 1}, "WRONG_VERSION"),
         ("version-before-absent", {"version": 1, "name": "absent"}, "WRONG_VERSION"),
         ("version-before-bounds", {"version": 1, "audit_rounds": None}, "WRONG_VERSION"),
         ("version-1-without-finality", {"version": 1, "finality": "absent"}, "WRONG_VERSION"),
-        ("version-3-with-finality-bad", {"version": 3, "finality": 1}, "WRONG_VERSION"),
+        ("version-4-with-finality-bad", {"version": 4, "finality": 1}, "WRONG_VERSION"),
         ("unknown-before-finality", {"x": 1, "finality": "absent"}, "UNKNOWN_FIELD"),
         ("finality-absent-before-bounds", {"finality": "absent", "checks": 65}, "MALFORMED"),
         (
@@ -319,22 +327,10 @@ def run_forms():
         ("version-absent-before-unknown", {"version": "absent", "x": 1}, "MALFORMED"),
         ("unknown-before-absent", {"x": 1, "name": "absent"}, "UNKNOWN_FIELD"),
         ("unknown-before-bounds", {"x": 1, "audit_rounds": None}, "UNKNOWN_FIELD"),
-        (
-            "absent-before-inner-unknown",
-            {"windows": inner("windows", x=1), "name": "absent"},
-            "MALFORMED",
-        ),
-        (
-            "bounds-before-inner-unknown",
-            {"checks": 65, "windows": inner("windows", x=1)},
-            "MALFORMED",
-        ),
-        (
-            "inner-unknown-before-later-bounds",
-            {"merge": inner("merge", x=1), "name": ""},
-            "UNKNOWN_FIELD",
-        ),
-        ("inner-unknown-before-inner-absent", {"merge": {"rule": "mean", "x": 1}}, "UNKNOWN_FIELD"),
+        ("absent-before-inner-unknown", {"windows": grace, "name": "absent"}, "MALFORMED"),
+        ("bounds-before-inner-unknown", {"checks": 65, "windows": grace}, "MALFORMED"),
+        ("inner-unknown-before-later-bounds", {"merge": more_of, "name": ""}, "UNKNOWN_FIELD"),
+        ("inner-unknown-before-inner-absent", {"merge": less_of}, "UNKNOWN_FIELD"),
         (
             "inner-unknown-before-lo-hi",
             {"windows": inner("windows", lo=1001, x=1)},
@@ -361,7 +357,8 @@ def run_encoding():
     )
     for slug, more in [
         ("version-1", {"version": 1}),
-        ("version-3", {"version": 3}),
+        ("version-2", {"version": 2}),
+        ("version-4", {"version": 4}),
         ("finality-unknown", {"finality": "latest"}),
         ("finality-empty", {"finality": ""}),
         ("finality-number", {"finality": 0}),
@@ -376,8 +373,8 @@ def run_encoding():
         ("schema-31", {"schema": "00" * 31}),
         ("lo-above-hi", {"windows": inner("windows", lo=1001)}),
         ("windows-depth-one-beyond", {"windows": inner("windows", depth=2**20 + 1)}),
-        ("rule-65", {"merge": {"params": {"map": []}, "rule": "r" * 65}}),
-        ("params-array", {"merge": {"params": {"array": []}, "rule": "mean"}}),
+        ("rule-65", {"merge": {**given["merge"], "rule": "r" * 65}}),
+        ("params-array", {"merge": {**given["merge"], "params": {"array": []}}}),
         ("options-nil", {"options": None}),
         ("options-33", {"options": {"map": [["o%02d" % n, None] for n in range(33)]}}),
     ]:

@@ -43,12 +43,14 @@ DOCUMENTS = {
     "provider": "07-chunks.md",
     "getter": "07-chunks.md",
     "update": "07-chunks.md",
+    "model": "07-chunks.md",
     "update_manifest": "08-rounds.md",
     "run_manifest": "08-rounds.md",
     "commitment": "08-rounds.md",
     "rounds": "08-rounds.md",
     "run": "08-rounds.md",
     "merge": "09-merge.md",
+    "secure": "09-merge.md",
     "code": "11-errors.md",
 }
 

@@ -68,21 +68,38 @@ def chunk_sizes(schema, encoding):
     # CHUNK-019: an f64 tensor allows fp32 only.
     if encoding != "fp32" and compute_type(schema) is F64:
         raise Refusal("REFUSED")
-    float_count = sum(elements(tensor) for tensor in float_tensors(schema))
     integer_count = sum(elements(tensor) for tensor in integer_tensors(schema))
-    sizes = [float_chunk_bytes(schema, encoding, k) for k in pieces(float_count)]
-    return sizes + [8 * k for k in pieces(integer_count)]
+    return float_sizes(schema, encoding) + [8 * k for k in pieces(integer_count)]
+
+
+def float_sizes(schema, encoding):
+    """Those of the float section alone."""
+    return [float_chunk_bytes(schema, encoding, k) for k in pieces(count_of_floats(schema))]
+
+
+def count_of_floats(schema):
+    return sum(elements(tensor) for tensor in float_tensors(schema))
+
+
+def dtypes_of_integers(schema):
+    """The dtype of each element of the integer section."""
+    return [tensor["dtype"] for tensor in integer_tensors(schema) for _ in range(elements(tensor))]
 
 
 def sizes_operation(given):
     schema = own_schema(given["schema"])
+    return {"sizes": in_runs(chunk_sizes(schema, given["encoding"]))}
+
+
+def in_runs(sizes):
+    """Sizes as [bytes, how many chunks in a row have as many]."""
     runs = []
-    for size in chunk_sizes(schema, given["encoding"]):
+    for size in sizes:
         if runs and runs[-1][0] == size:
             runs[-1][1] += 1
         else:
             runs.append([size, 1])
-    return {"sizes": runs}
+    return runs
 
 
 def schema_of(form):
@@ -217,13 +234,10 @@ def decode_update(schema, encoding, base, chunks):
     if [len(chunk) for chunk in chunks] != chunk_sizes(schema, encoding):
         raise Refusal("BAD_PROOF")
     kind = compute_type(schema)
-    float_count = sum(elements(tensor) for tensor in float_tensors(schema))
-    dtypes = [
-        tensor["dtype"] for tensor in integer_tensors(schema) for _ in range(elements(tensor))
-    ]
+    dtypes = dtypes_of_integers(schema)
     floats, integers = [], []
     waiting = list(chunks)
-    for k in pieces(float_count):
+    for k in pieces(count_of_floats(schema)):
         here = base[len(floats) : len(floats) + k] if encoding == "int8" else None
         floats += decode_floats(kind, encoding, waiting.pop(0), here)
     for k in pieces(len(dtypes)):

@@ -12,7 +12,7 @@ from refusal import Refusal
 MAX_METRICS = 16
 MAX_WEIGHT = 2**32 - 1
 MAX_RUN_MANIFEST_BYTES = 65536
-RUN_VERSION = 2
+RUN_VERSION = 3
 RUN_KEYS = [
     "audit_rounds",
     "checks",
@@ -41,6 +41,7 @@ UPDATE_KEYS = {
     "s": "salt",
     "w": "weight",
 }
+INTEGER_RULES = ["max", "min", "median", "base"]
 WINDOWS = ["commit", "depth", "exchange", "hi", "lo"]
 HASHES = ["base_digest", "schema_hash", "root", "salt"]
 
@@ -108,9 +109,17 @@ def constants(value):
 
 
 def check_merge(value):
-    messages.closed(value, ["params", "rule"])  # ROUND-065: a message, too
+    messages.closed(value, ["integers", "optimiser", "params", "rule"])  # ROUND-065: a message, too
+    messages.one_of(value["integers"], INTEGER_RULES)
+    check_optimiser(value["optimiser"])
     constants(value["params"])
     messages.text(value["rule"], 1, 64)
+
+
+def check_optimiser(value):
+    messages.closed(value, ["name", "params"])  # ROUND-065: a message, too
+    messages.text(value["name"], 1, 64)  # ROUND-064 judges whether there is one of this name
+    constants(value["params"])
 
 
 def check_windows(value):
@@ -152,7 +161,13 @@ def decode_run(data):
 
 def run_to_json(value):
     result = {name: value[name] for name in RUN_KEYS}
-    result["merge"] = {**value["merge"], "params": values.to_json(value["merge"]["params"])}
+    merge = value["merge"]
+    optimiser = merge["optimiser"]
+    result["merge"] = {
+        **merge,
+        "optimiser": {**optimiser, "params": values.to_json(optimiser["params"])},
+        "params": values.to_json(merge["params"]),
+    }
     result["options"] = values.to_json(value["options"])
     result["schema"] = value["schema"].hex()
     return result
@@ -164,13 +179,24 @@ def plain_field(given, name):
     return inputs.text(given, name) if isinstance(field, str) else inputs.to_int(field)
 
 
+def merge_from_json(given):
+    optimiser = inputs.get(given, "optimiser")
+    return {
+        "integers": inputs.text(given, "integers"),
+        "optimiser": {
+            "name": inputs.text(optimiser, "name"),
+            "params": values.from_json(inputs.get(optimiser, "params")),
+        },
+        "params": values.from_json(inputs.get(given, "params")),
+        "rule": inputs.text(given, "rule"),
+    }
+
+
 def run_from_json(given):
     result = {}
     for name in RUN_KEYS:
         if name == "merge":
-            merge = inputs.get(given, "merge")
-            params = values.from_json(inputs.get(merge, "params"))
-            result["merge"] = {"params": params, "rule": inputs.text(merge, "rule")}
+            result["merge"] = merge_from_json(inputs.get(given, "merge"))
         elif name == "options":
             result["options"] = values.from_json(inputs.get(given, "options"))
         elif name == "schema":

@@ -10,7 +10,7 @@ from floats import F64, INFINITY, TYPES, read_vector, write_vector
 from ranking import median, trimmed_mean, weighted_median, weighted_trimmed_mean
 from refusal import Refusal
 from selecting import krum, multi_krum, nearest_means
-from weights import capped
+from weights import capped, upper_middle
 
 LEAST = {
     "mean": 1,
@@ -25,6 +25,8 @@ LEAST = {
     "strict": 4,
 }
 NEAREST = "nnm+"
+# MERGE-051; `base` looks at no update.
+INTEGER_RULES = {"max": max, "min": min, "median": upper_middle}
 
 
 def strict(given):
@@ -108,9 +110,15 @@ def merge_operation(data):
 
 
 def integers_operation(data):
-    """MERGE-051: the largest of the n values."""
+    """MERGE-051: each element by the rule for integers; weights play no part."""
+    base = [int(value) for value in data["base"]]
     updates = [[int(value) for value in update] for update in data["updates"]]
-    return {"vector": [str(max(values)) for values in zip(*updates, strict=True)]}
+    if data["rule"] == "base":
+        return {"vector": [str(value) for value in base]}
+    if data["rule"] not in INTEGER_RULES:
+        raise Refusal("REFUSED")
+    chosen = INTEGER_RULES[data["rule"]]
+    return {"vector": [str(chosen(values)) for values in zip(*updates, strict=True)]}
 
 
 OPERATIONS = {"merge.compute": merge_operation, "merge.integers": integers_operation}

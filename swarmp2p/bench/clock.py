@@ -24,6 +24,10 @@ class Timing:
         """CPU time as a multiple of the memcpy's."""
         return self.cpu_ms / self.memcpy_ms
 
+    def scaled(self, factor: float) -> "Timing":
+        """What `factor` times as much work would take; the memcpy is the same."""
+        return Timing(self.cpu_ms * factor, self.wall_ms * factor, self.memcpy_ms)
+
 
 def beside(work: Work, memcpy: Work, repeat: int) -> Timing:
     """Time `work` and `memcpy` in turns, so that a busy machine slows both."""

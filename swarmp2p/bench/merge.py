@@ -27,7 +27,10 @@ NAIVE_ELEMENTS = 1 << 22
 MAX_PARAMS = 1 << 30
 MAX_PEERS = 256
 CODECS = ("encode bf16", "decode bf16", "encode int8", "decode int8")
-TORCH = ("torch add_", "torch stack mean")
+# the multiplications and additions of `mean` alone: what is left of it when nothing is checked
+PASSES = "numpy:mean_passes"
+TORCH = ("torch:mean_add_alpha", "torch:mean_stack", "torch:median")
+BASELINES = (PASSES, *TORCH)
 _WEIGHTS = (303, 120, 900, 250, 411, 77, 380, 505)
 
 
@@ -51,7 +54,7 @@ class MergeBench:
         if not 1 <= self.repeat <= 1_000:
             raise ConfigError(f"--repeat is {self.repeat}; expected 1 to 1000")
         for name in self.rules:
-            if name not in (*CODECS, *TORCH):
+            if name not in (*CODECS, *BASELINES):
                 _rule(name)
         if not list(_names(self)):
             raise ConfigError("--rules: none of these rules merges so few updates; see --peers")
@@ -62,7 +65,7 @@ class MergeBench:
         if self.rules:
             return self.rules
         torch = TORCH if find_spec("torch") else ()
-        return (*rules.rule_names(), *torch, *CODECS)
+        return (*rules.rule_names(), PASSES, *torch, *CODECS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def measure(options: MergeBench) -> Iterator[Row]:
     for name, count in _names(options):
         if name in CODECS:
             yield bench.codec(name)
+        elif name == PASSES:
+            yield bench.passes(count)
         elif name in TORCH:
             yield bench.torch(name, count)
         else:
@@ -172,30 +177,47 @@ class _Bench:
 
         return replace(self._row(name, 1, self._time(ours), plain), extra_mb=peak_mb(ours))
 
+    def passes(self, count: int) -> Row:
+        """The passes of `mean` over memory: no rule in NumPy can be faster."""
+        rows, total = self._rows[:count], sum(_weights(count))
+        shares = [weight / total for weight in _weights(count)]
+        return self._row(PASSES, count, self._time(_call(naive.passes, rows, shares, self._out)))
+
     def torch(self, name: str, count: int) -> Row:
-        """Torch on one thread: by add_ with alpha, and as the mean of a stack."""
+        """Torch on one thread: by add_ with alpha; the mean and the median of a stack of parts."""
         if find_spec("torch") is None:
             raise ConfigError(f"--rules: {name!r} needs torch, which is not installed")
         torch = import_module("torch")
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            rows = [torch.from_numpy(row) for row in self._rows[:count]]
-            out, total = torch.from_numpy(self._out), sum(_weights(count))
-            shares = [weight / total for weight in _weights(count)]
+            if name == TORCH[0]:
+                return self._row(name, count, self._time(self._add_alpha(torch, count)))
+            parts = [torch.from_numpy(row[self._part]) for row in self._rows[:count]]
 
-            def add() -> None:
-                out.copy_(rows[0]).mul_(shares[0])
-                for row, share in zip(rows[1:], shares[1:], strict=True):
-                    out.add_(row, alpha=share)
+            def mean() -> None:
+                torch.stack(parts).mean(dim=0)
 
-            def stack() -> None:
-                torch.stack(rows).mean(dim=0)
+            def median() -> None:
+                torch.stack(parts).median(dim=0)
 
-            timing = self._time(add if name == TORCH[0] else stack)
+            timing = self._time(mean if name == TORCH[1] else median)
+            return self._row(name, count, timing.scaled(self._scale))
         finally:
             torch.set_num_threads(before)
-        return self._row(name, count, timing)
+
+    def _add_alpha(self, torch: Any, count: int) -> Work:
+        """The weighted mean, term by term."""
+        rows = [torch.from_numpy(row) for row in self._rows[:count]]
+        out, total = torch.from_numpy(self._out), sum(_weights(count))
+        shares = [weight / total for weight in _weights(count)]
+
+        def add() -> None:
+            torch.mul(rows[0], shares[0], out=out)
+            for row, share in zip(rows[1:], shares[1:], strict=True):
+                out.add_(row, alpha=share)
+
+        return add
 
     def _memcpy(self) -> None:
         np.copyto(self._copy, self._base)
@@ -257,7 +279,7 @@ def _names(options: MergeBench) -> Iterator[tuple[str, int]]:
         if name in CODECS:
             yield name, 1
             continue
-        least = 1 if name in TORCH else _least(name)
+        least = 1 if name in BASELINES else _least(name)
         yield from ((name, count) for count in options.peers if count >= least)
 
 
@@ -265,7 +287,7 @@ def _rule(name: str) -> Any:
     try:
         return rules.rule_named(name)
     except MergeError as error:
-        extra = ", ".join((*TORCH, *CODECS))
+        extra = ", ".join((*BASELINES, *CODECS))
         raise ConfigError(f"--rules: {error}; or a row: {extra}") from None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from swarmp2p.merge.order import trim
+from swarmp2p.merge.reducers import BLOCK
 from swarmp2p.merge.robust import selection_faults
 from swarmp2p.wire.registry import INT8_BLOCK
 
@@ -118,6 +119,19 @@ RULES: Mapping[str, Rule] = {
     "krum": krum,
     "multi_krum": multi_krum,
 }
+
+
+def passes(rows: list[Array], factors: list[float], out: Array) -> None:
+    """The 2K - 1 passes of a sum of K scaled rows into `out`, block by block, and nothing else."""
+    scratch = np.empty(min(BLOCK, out.size), out.dtype)
+    alphas = [out.dtype.type(factor) for factor in factors]
+    for start in range(0, out.size, BLOCK):
+        block = out[start : start + BLOCK]
+        term = scratch[: block.size]
+        np.multiply(rows[0][start : start + BLOCK], alphas[0], out=block)
+        for row, alpha in zip(rows[1:], alphas[1:], strict=True):
+            np.multiply(row[start : start + BLOCK], alpha, out=term)
+            np.add(block, term, out=block)
 
 
 def encode_bf16(values: Array) -> bytes:

@@ -21,7 +21,7 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--rounds", type=int, default=10, show_default=True, help="Merges.")
 @click.option("--merge", default="mean", show_default=True, help="Merge rule: mean, cclip, ...")
 @click.option(
-    "--optimiser", default="none", show_default=True, help="Of the merged step: fedavgm, ..."
+    "--optimiser", default="none", show_default=True, help="Server optimiser: fedadam, ..."
 )
 @click.option("--encoding", default="fp32", show_default=True, help="Of updates: bf16, int8, ...")
 @click.option("--seed", type=int, default=0, show_default=True, help="Splits and identities.")

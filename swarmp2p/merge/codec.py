@@ -152,13 +152,15 @@ def _widen_bf16(halves: npt.NDArray[np.uint16], bits: npt.NDArray[np.uint32]) ->
 
 def _decode_int8(wire: npt.NDArray[np.uint8], base: Vector, out: Vector, first: int) -> None:
     """X = b + (s * F(q)) in binary32, each operation rounded once (spec/07-chunks)."""
+    # deltas grow in memory that stays in the cache: `out` is written once, and not read
+    scratch: Singles = np.empty(min(_STEP, base.size), np.float32)
     with _scaling():
         for start in range(0, base.size, _STEP):
-            part = out[start : start + _STEP]
+            delta = scratch[: base.size - start]
             at = int8_bytes(start)
-            for blocks, rows, at_block in _blocks(part, wire[at : at + int8_bytes(part.size)]):
+            for blocks, rows, at_block in _blocks(delta, wire[at : at + int8_bytes(delta.size)]):
                 _expand(rows, blocks, first + start + at_block)
-            np.add(base[start : start + _STEP], part, out=part)
+            np.add(base[start : start + _STEP], delta, out=out[start : start + _STEP])
 
 
 @contextmanager
@@ -206,23 +208,22 @@ def _quantise(delta: Singles, wire: Bytes) -> bool:
 def _expand(rows: Bytes, out: Singles, first: int) -> None:
     """Write s * f32(q) of blocks, one a row of `out`."""
     scale = np.ascontiguousarray(rows[:, :_SCALE_BYTES]).view("<f4")
-    # CHUNK-018: infinite scales and NaN make every element of their block non-finite.
-    odd = scale < 0
-    if odd.any():
-        at = int(np.argmax(odd))
+    # CHUNK-018: infinite scales and NaN (which fmin skips) make their whole block non-finite.
+    if np.fmin.reduce(scale, axis=None) < 0:
+        at = int(np.argmax(scale < 0))
         raise RemoteProtocolError(
             Code.MALFORMED,
             f"int8: the scale of the block at element {first + at * INT8_BLOCK} is "
             f"{scale[at, 0]}; a number of at least 0 is expected",
         )
     levels = rows[:, _SCALE_BYTES:].view(np.int8)
-    if int(levels.min()) == -128:
+    np.copyto(out, levels)  # widened first: a product of two types goes through a buffer
+    if np.minimum.reduce(levels, axis=None) == -128:
         at = int(np.argmin(levels))
         raise RemoteProtocolError(
             Code.MALFORMED, f"int8: element {first + at} is -128; -127 to 127 is expected"
         )
-    np.copyto(out, levels)  # widened first: a product of two types goes through a buffer
-    np.multiply(out, scale.astype(np.float32), out=out)
+    np.multiply(out, scale.astype(np.float32, copy=False), out=out)
 
 
 def _check_type(values: Vector) -> None:

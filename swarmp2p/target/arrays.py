@@ -3,13 +3,16 @@
 import struct
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from swarmp2p.errors import MergeError
 from swarmp2p.merge.terms import Vector
 from swarmp2p.target.notation import Output, seeded
+
+Integer = TypeVar("Integer", np.int32, np.int64)
 
 _LONGEST_BITS = 4_096  # elements: longer vectors are told by their SHA-256
 _DTYPES: Mapping[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
@@ -73,6 +76,23 @@ def notation_of_vector(values: Vector) -> Output:
         little = values.view(word).astype(f"<{word}")
         return {"sha256": sha256(little.tobytes()).hexdigest(), "count": values.size}
     return {"bits": values.view(word).astype(f">{word}").tobytes().hex()}
+
+
+def integers_of(given: Sequence[str]) -> npt.NDArray[np.int64]:
+    """int64 from decimal text. Raises MergeError for a number beyond 64 bits."""
+    return _numbers(given, np.int64)
+
+
+def words_of(given: Sequence[str]) -> npt.NDArray[np.int32]:
+    """int32 from decimal text. Raises MergeError for a number beyond 32 bits."""
+    return _numbers(given, np.int32)
+
+
+def _numbers(given: Sequence[str], dtype: type[Integer]) -> npt.NDArray[Integer]:
+    try:
+        return np.array([int(one) for one in given], dtype)
+    except OverflowError:
+        raise MergeError(f"an integer beyond {np.dtype(dtype)}; no vector holds it") from None
 
 
 def notation_of_integers(values: npt.NDArray[np.int64]) -> list[str] | Output:

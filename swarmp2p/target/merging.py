@@ -1,10 +1,8 @@
 """Weights, Gram matrices, merges, optimisers, secure sums (09)."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from swarmp2p.merge.gram import measure
 from swarmp2p.merge.integers import merge_integers
@@ -16,13 +14,13 @@ from swarmp2p.merge.terms import Terms
 from swarmp2p.target.arrays import (
     double_bits,
     double_of,
+    integers_of,
     notation_of_vector,
     vector_of,
     vectors_of,
+    words_of,
 )
 from swarmp2p.target.notation import Input, Operation, Output
-
-Integer = TypeVar("Integer", np.int32, np.int64)
 
 _UNIFORM = {"declared": False, "uniform": True}
 
@@ -71,8 +69,8 @@ def compute_merge(given: Input) -> Output:
 
 def merge_integer_sections(given: Input) -> Output:
     """Answer `merge.integers`."""
-    updates = [_integers(update, np.int64) for update in given["updates"]]
-    merged = merge_integers(updates, given["rule"], _integers(given["base"], np.int64))
+    updates = [integers_of(update) for update in given["updates"]]
+    merged = merge_integers(updates, given["rule"], integers_of(given["base"]))
     return {"vector": [str(value) for value in merged.tolist()]}
 
 
@@ -104,14 +102,10 @@ def quantise_update(given: Input) -> Output:
 
 def sum_updates(given: Input) -> Output:
     """Answer `secure.sum`."""
-    updates = [_integers(update, np.int32) for update in given["updates"]]
+    updates = [words_of(update) for update in given["updates"]]
     base = vector_of(given["base"], "f32")
     merged = merge_sum(updates, base, double_of(given["clip"]), given["commitments"])
     return {"vector": notation_of_vector(merged)}
-
-
-def _integers(given: Sequence[str], dtype: type[Integer]) -> npt.NDArray[Integer]:
-    return np.array([int(one) for one in given], dtype)
 
 
 def _slices(given: Sequence[Sequence[int]]) -> tuple[slice, ...]:

@@ -1,18 +1,15 @@
 """Models: sizes, sections and an optimiser's state to chunks and back (07)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from swarmp2p.crypto.merkle import blob_root
-from swarmp2p.errors import MergeError
 from swarmp2p.merge import model as models
-from swarmp2p.merge.layout import Integers
 from swarmp2p.merge.optimisers import optimiser_named
 from swarmp2p.target.arrays import (
+    integers_of,
     notation_of_integers,
     notation_of_vector,
     vector_of,
@@ -36,20 +33,13 @@ def encode_model(given: Input) -> Output:
     schema = own_schema(given)
     model = models.Model(
         vector_of(given["floats"], schema.compute_dtype),
-        _integers(given["integers"]),
+        integers_of(given["integers"]),
         tuple(vectors_of(given["state"], schema.compute_dtype)),
         int(given["steps"]),
     )
     optimiser = optimiser_named(given["optimiser"])
     chunks = models.encode_model(schema, model, optimiser, given["rounds"])
     return {"root": blob_root(chunks).hex(), "chunks": [_chunk(chunk) for chunk in chunks]}
-
-
-def _integers(given: Sequence[str]) -> Integers:
-    try:
-        return np.array([int(one) for one in given], np.int64)
-    except OverflowError:
-        raise MergeError("an integer beyond 64 bits; no section holds it") from None
 
 
 def _chunk(chunk: memoryview) -> Any:

@@ -1,14 +1,16 @@
 """`swarmp2p bench merge` says what it shall; no test looks at a time."""
 
 import json
-import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from swarmp2p.bench import naive
-from swarmp2p.bench.merge import CODECS, MergeBench
+from swarmp2p.bench.clock import Timing
+from swarmp2p.bench.merge import CODECS, PASSES, TORCH, MergeBench
 from swarmp2p.cli.main import cli, run
 from swarmp2p.errors import ConfigError
 from swarmp2p.merge.rules import merge, rule_named, rule_names
@@ -41,6 +43,7 @@ def test_bench_merge__prints_a_row_for_every_rule_and_number_of_peers() -> None:
     got = {(row["rule"], row["peers"]) for row in rows}
     assert want <= got
     assert {(name, 1) for name in CODECS} <= got
+    assert {(PASSES, 2), (PASSES, 3)} <= got
     for row in rows:
         assert row["ratio"] > 0
         assert row["memcpy_ms"] > 0
@@ -81,13 +84,49 @@ def test_bench_merge__refuses_bad_options_in_one_line(
         assert error.count("\n") == 1
 
 
-@pytest.mark.skipif("torch" in sys.modules, reason="torch is there")
 def test_bench_merge__says_that_torch_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swarmp2p.bench.merge.find_spec", lambda _name: None)
-    result = CliRunner().invoke(cli, [*SMALL, "--rules", "torch add_"])
+    result = CliRunner().invoke(cli, [*SMALL, "--rules", "torch:median"])
     assert isinstance(result.exception, ConfigError)
     assert "needs torch" in str(result.exception)
-    assert "torch add_" not in MergeBench().names
+    assert "torch:median" not in MergeBench().names
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_bench_merge__has_rows_for_torch_and_leaves_its_threads_as_they_were() -> None:
+    torch = import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = CliRunner().invoke(
+            cli, [*SMALL, "--rules", ",".join(TORCH), "--json"], catch_exceptions=False
+        )
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    rows = json.loads(result.stdout)["rows"]
+    assert [(row["rule"], row["peers"]) for row in rows] == [(n, k) for n in TORCH for k in (2, 3)]
+    for row in rows:
+        assert set(row) == FIELDS
+        assert row["ratio"] > 0
+        assert row["naive_ratio"] is row["extra_mb"] is None
+
+
+def test_timing__scales_the_work_and_not_the_memcpy() -> None:
+    timing = Timing(cpu_ms=3, wall_ms=4, memcpy_ms=2).scaled(2.5)
+    assert timing == Timing(cpu_ms=7.5, wall_ms=10, memcpy_ms=2)
+    assert timing.ratio == 3.75
+
+
+@pytest.mark.parametrize("size", [1, 9, 16])
+def test_naive__passes_are_those_of_mean(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(naive, "BLOCK", 8)
+    rng = np.random.default_rng(size)
+    rows = [rng.normal(size=size).astype(np.float32) for _ in range(3)]
+    out, weights = np.empty(size, np.float32), [5, 3, 4]
+    naive.passes(rows, [weight / 12 for weight in weights], out)
+    want = merge(rows, np.zeros(size, np.float32), weights, rule_named("mean")).vector
+    assert out.tobytes() == want.tobytes()
 
 
 @pytest.mark.parametrize("name", rule_names())

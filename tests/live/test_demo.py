@@ -96,6 +96,19 @@ def test_its_folder__is_enough_to_recompute_every_round(finished):
     assert [one["recomputed_root"] for one in rounds] == roots
 
 
+def test_a_demo_with_an_optimiser_and_another_encoding__is_recomputed_in_every_round(tmp_path):
+    out = tmp_path / "out"
+    result = demo(out, "--rounds", "3", "--optimiser", "fedadam", "--encoding", "int8")
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads(result.stdout)
+    assert metrics["terms"] == {"merge": "mean", "optimiser": "fedadam", "encoding": "int8"}
+    rounds = audit(out, expected=0)
+    assert [one["ok"] for one in rounds] == [True] * 3
+    assert [one["recomputed_root"] for one in rounds] == [
+        one["merged_root"] for one in metrics["rounds"]
+    ]
+
+
 def test_an_audit__finds_what_was_changed_and_claims_nothing_of_what_is_gone(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(finished[0], copy, ignore=shutil.ignore_patterns("*.sock"))

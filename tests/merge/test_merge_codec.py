@@ -183,6 +183,28 @@ def test_int8__refuses_bad_data(data: bytes, message: str) -> None:
         decode_chunks(schema, [data], ENCODING_INT8, np.zeros(2, np.float32))
 
 
+@pytest.mark.parametrize("size", [4 * 4_096, 3 * 4_096 + 7])
+@pytest.mark.parametrize("block", [0, 2, 3])
+def test_int8__names_the_block_and_the_element_that_it_refuses(size: int, block: int) -> None:
+    base, out = np.zeros(size, np.float32), np.empty(size, np.float32)
+    good = encode_int8(np.ones(size, np.float32), base)
+    at = block * 4_100
+    # a scale that is not a number does not hide one below 0
+    other = (block + 1) % 4 * 4_100
+    scales = bytearray(good)
+    struct.pack_into("<f", scales, other, float("nan"))
+    decode_into(out, scales, ENCODING_INT8, base)
+    assert np.isnan(out[other // 4_100 * 4_096])
+    struct.pack_into("<f", scales, at, -1.0)
+    # 2^18 elements to a chunk: the message counts from the start of the vector
+    with pytest.raises(RemoteProtocolError, match=f"block at element {2**18 + block * 4_096} is"):
+        decode_into(out, scales, ENCODING_INT8, base, first=2**18)
+    levels = bytearray(good)
+    struct.pack_into("<b", levels, at + 4 + 5, -128)
+    with pytest.raises(RemoteProtocolError, match=f"element {block * 4_096 + 5} is -128"):
+        decode_into(out, levels, ENCODING_INT8, base)
+
+
 def test_encoders__refuse_non_finite_values_and_doubles() -> None:
     bad = np.array([0, np.nan], np.float32)
     for encode in (encode_bf16, encode_fp16):

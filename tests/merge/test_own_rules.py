@@ -92,7 +92,9 @@ def test_manifest__takes_an_installed_rule_with_its_parameters(
     file.write_text(format_manifest(manifest))
     assert read_manifest(file).run_id == manifest.run_id
     file.write_text(format_manifest(replace(manifest, rule_params={"other": 2.0})))
-    with pytest.raises(ConfigError, match=r"run.toml: rule 'their-rules:Scaled' .*'other'"):
+    with pytest.raises(
+        ConfigError, match=r"run.toml \[merge\]: rule 'their-rules:Scaled' .*'other'"
+    ):
         read_manifest(file)
 
 
