@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/pip --disable-pip-version-check
 SECONDS ?= 60
 export PYTHON VENV
 
-.PHONY: demo test vectors fuzz soak oracle lint format contracts-check prerequisites clean
+.PHONY: demo test vectors other-numpy arm-vectors fuzz soak oracle lint format contracts-check prerequisites clean
 
 demo: $(VENV)/.installed-demo
 	$(VENV)/bin/swarmp2p demo $(DEMO)
@@ -20,6 +20,14 @@ vectors: $(VENV)/.installed-dev
 	$(VENV)/bin/python interop-tests/mini/generate.py spec/vectors
 	$(VENV)/bin/python spec/generate.py
 	git --no-pager diff --stat -- spec
+
+# The merge under the oldest NumPy that pyproject.toml allows, or NUMPY=2.0.2; docs/same-bits.md.
+other-numpy:
+	scripts/other_numpy.sh
+
+# The vectors on an emulated ARM processor: Debian and its package qemu-user-static.
+arm-vectors: $(VENV)/.installed-dev
+	scripts/arm_vectors.sh
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
@@ -67,4 +75,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | prerequisites $(VENV)/b
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-oracle swarmp2p-demo .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-oracle .venv-numpy build/arm swarmp2p-demo .coverage* .mypy_cache .ruff_cache .pytest_cache

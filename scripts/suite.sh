@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole suite, as `make test` runs it: style, types, generated files, contracts, 5 s of fuzzing for
-# each target, tests under coverage, coverage thresholds. The last line printed is pytest's own closing line.
+# each target, the vectors under the oldest NumPy, tests under coverage, coverage thresholds. The last line printed is pytest's own closing line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${VENV:-.venv}/bin
@@ -15,6 +15,7 @@ if "$bin/python" -c 'import atheris' 2>/dev/null; then
 else
     echo "fuzzing left out: atheris has no wheel here (the tests run every seed)"
 fi
+PYTHON="$bin/python" scripts/other_numpy.sh short
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -13,9 +13,10 @@ A rule is a class with the members of MergeRule; reduce(terms, out) writes the m
   the engine ends every rule with m + (+0.0) and a clamp to the largest finite value (MERGE-012).
 - The bits must depend on nothing but rows, base, weights and the rule's parameters. measure(),
   weighted_sum(), shifted_sum() and + - * / sqrt by element are exact in this sense. NumPy's sums
-  (np.sum, np.mean, np.dot, np.linalg.norm, @) are not, nor are exp, log and power: their result is
-  the machine's.
-- A scalar that meets a float32 vector must be float32 (`out.dtype.type(x)`) or a Python float.
+  (np.sum, np.mean, np.dot, np.einsum, np.linalg.norm, @) are not, nor are exp, log and power: their
+  result is the machine's.
+- A scalar that meets a float32 vector must be float32 (`out.dtype.type(x)`). An np.float64 lifts
+  the result to float64, and so does a very large Python float under NumPy 1.x.
 
 An optional member `by_element = True` says that each merged element depends on the same element of
 rows and base alone: a streaming merge then works chunk by chunk, a model can be merged in shards,

@@ -378,15 +378,21 @@ def _range_problem(values: Integers, tensor: TensorSpec, first: int = 0) -> str 
 def _narrow(values: Vector, dtype: str) -> Array:
     """A copy in the tensor's own precision, to nearest even, saturating."""
     if dtype == "f16":
-        largest = float(np.finfo(np.float16).max)
-        return np.clip(values, -largest, largest).astype(np.float16)
+        return _clamped(values, float(np.finfo(np.float16).max)).astype(np.float16)
     if dtype == "bf16":
-        single = np.clip(values, -_MAX_BF16, _MAX_BF16).astype(np.float32)
+        single = _clamped(values, _MAX_BF16).astype(np.float32)
         bits = single.view(np.uint32)
         bits += np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
         bits &= np.uint32(0xFFFF0000)
         return single
     if dtype == "f32":
-        largest = float(np.finfo(np.float32).max)
-        return np.clip(values, -largest, largest).astype(np.float32)
+        return _clamped(values, float(np.finfo(np.float32).max)).astype(np.float32)
     return values.copy()
+
+
+def _clamped(values: Vector, largest: float) -> Vector:
+    """A copy within +-largest, which the vector's own type holds exactly."""
+    # as a scalar of that type: for a plain float as large as this NumPy 1.x would make float64
+    limit = values.dtype.type(largest)
+    clamped: Vector = np.clip(values, -limit, limit)
+    return clamped

@@ -97,7 +97,7 @@ def test_half_encodings__take_the_largest_value_that_does_not_round_to_infinity(
         row = np.array([bits], np.uint32).view(np.float32) * np.float32(sign)
         assert encode(row) == struct.pack("<H", last | (0x8000 if sign < 0 else 0))
         with pytest.raises(MergeError, match="element 1 is too large"):
-            encode(np.concatenate([row, np.nextafter(row, sign * np.float32(np.inf))]))
+            encode(np.concatenate([row, np.nextafter(row, np.float32(sign * np.inf))]))
 
 
 def test_int8__leaves_numpys_settings_alone() -> None:

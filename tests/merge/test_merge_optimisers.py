@@ -268,7 +268,7 @@ def test_step__without_momentum_and_with_lr_1_gives_the_merged_vector(
     merged, base = (rng.normal(size=1000).astype(dtype) for _ in range(2))
     case = Case(name, {"lr": 1.0, "momentum": 0.0}, merged, base, [np.zeros(1000, dtype)])
     x, _ = case.taken()
-    assert np.abs(x - merged).max() <= close * max(np.abs(base).max(), np.abs(merged).max())
+    assert float(np.abs(x - merged).max()) <= close * float(np.abs([base, merged]).max())
     far = Case(name, {"lr": 0.5, "momentum": 0.0}, merged, base, [np.zeros(1000, dtype)])
     assert np.abs(far.taken()[0] - merged).max() > 0.1
 

@@ -248,16 +248,21 @@ def test_arithmetic__is_checked_and_sound_here() -> None:
     reducers.check_arithmetic()
 
 
+# machine: (words of glibc's fenv_t, which of them is the control register, its flushing bits)
+FLUSHING = {"x86_64": (8, 7, 0x8040), "aarch64": (2, 0, 1 << 24)}  # MXCSR, FPCR
+
+
 def flush_subnormals() -> None:
-    """Set "flush to zero" and "subnormals are zero" for this thread, as -ffast-math does."""
+    """Set "flush to zero" (and "subnormals are zero") for this thread, as -ffast-math does."""
+    words, control, bits = FLUSHING[platform.machine()]
     libm = ctypes.CDLL("libm.so.6")
-    environment = (ctypes.c_uint32 * 8)()  # glibc's fenv_t on x86-64; its last word is MXCSR
+    environment = (ctypes.c_uint32 * words)()
     libm.fegetenv(environment)
-    environment[7] |= 0x8040
+    environment[control] |= bits
     libm.fesetenv(environment)
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="sets a register of x86-64")
+@pytest.mark.skipif(platform.machine() not in FLUSHING, reason="sets a control register")
 def test_arithmetic__that_flushes_subnormals_is_refused_in_whichever_thread() -> None:
     base = np.zeros(reducers.PARALLEL_FROM, np.float32)
     with ThreadPoolExecutor(1, initializer=flush_subnormals) as bad:
